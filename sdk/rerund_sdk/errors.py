@@ -1,0 +1,35 @@
+"""Every error that rerund raises on purpose, in one tree.
+
+RerundError
+├── BadRrd              bytes that are no valid .rrd stream
+├── BadWireMessage      a ZeroMQ message that breaks docs/WIRE.md
+├── BadData             what was given to `log` or an archetype has a wrong shape, dtype or type
+├── ModeError           an operating mode cannot be entered: a port or file is taken, no daemon can be run
+└── DaemonError         the daemon refused a request, or cannot be reached
+"""
+
+from __future__ import annotations
+
+
+class RerundError(Exception):
+    """Base of all rerund errors: its text is one sentence that says what happened and what to do."""
+
+
+class BadRrd(RerundError):
+    """Bytes that are no valid .rrd stream."""
+
+
+class BadWireMessage(RerundError):
+    """A message that breaks the wire protocol; the sender's fault."""
+
+
+class BadData(RerundError, ValueError):
+    """Data given to the SDK has a wrong shape, dtype or type."""
+
+
+class ModeError(RerundError):
+    """An operating mode cannot be entered."""
+
+
+class DaemonError(RerundError):
+    """The daemon refused a request or cannot be reached."""

@@ -1,0 +1,340 @@
+"""The messages between producers and daemon over ZeroMQ, declared once: values in, frames out, and back.
+
+Form: a multipart message; its first frame is a msgpack map, `t` naming the message; what follows are raw frames.
+Rule: no socket, clock or log here. `decode` takes frames from anybody and raises BadWireMessage, in one sentence that
+is sent back to them; it never trusts a size. A map key that is not known is ignored: within one protocol version
+messages may grow. The version itself is checked in `hello` and `welcome`, first of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
+
+import msgpack
+
+from rerund_sdk import rrd
+from rerund_sdk.errors import BadWireMessage
+
+PROTOCOL: Final = 1
+PRODUCER_ID_SIZE: Final = 16
+MAX_HEADER_BYTES: Final = 4 * 1024 * 1024  # of the msgpack frame; an append of many small chunks stays far below
+_MAX_NAME_BYTES: Final = 4096  # an id, an entity path, a timeline name
+
+Frames: TypeAlias = Sequence[bytes | memoryview]
+
+
+class TimeRange(NamedTuple):
+    """Where a chunk lies on one timeline."""
+
+    timeline: str
+    type: str  # "sequence" (no unit) | "duration" (ns) | "timestamp" (ns since the epoch)
+    min: int
+    max: int
+
+
+class IndexEntry(NamedTuple):
+    """What the daemon knows of one .rrd message without decoding it."""
+
+    kind: int  # rrd.Kind
+    size: int  # bytes, 16-byte header included
+    chunk_id: bytes  # 16 bytes; empty for a message that is no chunk
+    entity_path: str
+    rows: int
+    static: bool
+    ranges: tuple[TimeRange, ...]
+
+
+class Hello(NamedTuple):
+    """First message of a producer, and again after every reconnect."""
+
+    proto: int
+    producer_id: bytes  # 16 random bytes: one process's part in one recording
+    pid: int
+    host: str
+    name: str  # of the program, for people
+    application_id: str
+    recording_id: str
+    sdk_version: str
+    store_info: bytes  # a whole SetStoreInfo message
+
+
+class Welcome(NamedTuple):
+    """The daemon's answer to hello: from here on it takes appends."""
+
+    proto: int
+    daemon_version: str
+    written_seq: int  # the last append of this producer that is in the log; 0 if none is known
+    max_message_bytes: int  # larger .rrd messages are rejected
+    control: str  # endpoint for requests
+    http: str  # base URL of the web pages
+    grpc: str  # URL for Rerun viewers
+
+
+class Append(NamedTuple):
+    """One or more whole .rrd messages for the log, in order."""
+
+    seq: int  # 1, 2, 3... for each producer
+    entries: tuple[IndexEntry, ...]
+    data: tuple[bytes | memoryview, ...]  # together exactly the messages that `entries` names
+
+
+class Ack(NamedTuple):
+    """Up to where the daemon has this producer's appends."""
+
+    written_seq: int  # survives a crash of the daemon
+    synced_seq: int  # survives a power cut
+
+
+class Reject(NamedTuple):
+    """The daemon did not take a message."""
+
+    code: str  # "unknown-producer" (say hello first) | "version" | "bad-message" | "not-now" (keep it, send it later)
+    reason: str  # one sentence
+    seq: int  # of the append that was refused; 0 if it was none
+
+
+class Ping(NamedTuple):
+    """A producer that has nothing to send is still there; answered with an ack."""
+
+
+class Loss(NamedTuple):
+    """Rows that a producer had to give up."""
+
+    cause: str
+    entity_path: str
+    rows: int
+    first_nanos: int
+    last_nanos: int
+
+
+class Goodbye(NamedTuple):
+    """A producer's last message."""
+
+    last_seq: int
+    losses: tuple[Loss, ...]
+
+
+class Request(NamedTuple):
+    """A control request; `id` comes back in its replies."""
+
+    id: int
+    verb: str
+    args: dict[str, Any]
+
+
+class Reply(NamedTuple):
+    """Answer to a request. `more`: others follow (a subscription). `data`: whole .rrd messages, where asked for."""
+
+    id: int
+    error: str  # one sentence; empty when all went well
+    result: Any
+    more: bool
+    data: tuple[bytes | memoryview, ...]
+
+
+Message: TypeAlias = Hello | Welcome | Append | Ack | Reject | Ping | Goodbye | Request | Reply
+
+_NAMES: Final[dict[type[Any], str]] = {
+    Hello: "hello",
+    Welcome: "welcome",
+    Append: "append",
+    Ack: "ack",
+    Reject: "reject",
+    Ping: "ping",
+    Goodbye: "goodbye",
+    Request: "request",
+    Reply: "reply",
+}
+
+
+def encode(message: Message) -> list[bytes | memoryview]:
+    """The frames of `message`."""
+    header: dict[str, Any] = {"t": _NAMES[type(message)], **message._asdict()}
+    data: Frames = ()
+    if isinstance(message, Hello):
+        data = (header.pop("store_info"),)
+    elif isinstance(message, (Append, Reply)):
+        data = header.pop("data")
+    return [cast(bytes, msgpack.packb(header)), *data]
+
+
+def decode(frames: Frames) -> Message:
+    """The message that `frames` are. Raises BadWireMessage."""
+    header = _header(frames)
+    kind = header.get("t")
+    data = tuple(frames[1:])
+    try:
+        if kind == "append":
+            return _append(header, data)
+        if kind == "hello":
+            return _hello(header, data)
+        if kind == "ack":
+            return Ack(_count(header, "written_seq"), _count(header, "synced_seq"))
+        if kind == "ping":
+            return Ping()
+        if kind == "welcome":
+            _check_version(header, "daemon")
+            return Welcome(
+                PROTOCOL,
+                _text(header, "daemon_version"),
+                _count(header, "written_seq"),
+                _count(header, "max_message_bytes"),
+                _text(header, "control"),
+                _text(header, "http"),
+                _text(header, "grpc"),
+            )
+        if kind == "reject":
+            return Reject(_text(header, "code"), _text(header, "reason"), _count(header, "seq"))
+        if kind == "goodbye":
+            return Goodbye(_count(header, "last_seq"), tuple(_loss(loss) for loss in _value(header, "losses", list)))
+        if kind == "request":
+            return Request(_count(header, "id"), _text(header, "verb"), _value(header, "args", dict))
+        if kind == "reply":
+            return Reply(
+                _count(header, "id"), _text(header, "error"), header.get("result"), _value(header, "more", bool), data
+            )
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise BadWireMessage(f"malformed {kind} message: {error}") from error
+    raise BadWireMessage(f"unknown message type {kind!r}: protocol {PROTOCOL} has {', '.join(_NAMES.values())}")
+
+
+def _header(frames: Frames) -> dict[str, Any]:
+    if not frames or len(frames[0]) > MAX_HEADER_BYTES:
+        size = len(frames[0]) if frames else 0
+        raise BadWireMessage(f"message header has {size} bytes, must have 1 to {MAX_HEADER_BYTES}")
+    try:
+        header = msgpack.unpackb(frames[0], strict_map_key=True)
+    except Exception as error:  # msgpack raises many kinds; to the sender they are all one
+        raise BadWireMessage(f"message header is not msgpack: {type(error).__name__} {error}".rstrip()) from error
+    if not isinstance(header, dict):
+        raise BadWireMessage(f"message header is a {type(header).__name__}, must be a map")
+    return header
+
+
+def _hello(header: dict[str, Any], data: tuple[bytes | memoryview, ...]) -> Hello:
+    _check_version(header, "SDK")
+    producer_id = _value(header, "producer_id", bytes)
+    if len(producer_id) != PRODUCER_ID_SIZE:
+        raise BadWireMessage(f"producer_id has {len(producer_id)} bytes, must have {PRODUCER_ID_SIZE}")
+    if len(data) != 1:
+        raise BadWireMessage(f"hello has {len(data)} frames after its header, must have 1: the SetStoreInfo message")
+    store_info = bytes(data[0])
+    if len(store_info) < rrd.MESSAGE_HEADER_SIZE or rrd.frame_header(store_info, 0) != (
+        rrd.Kind.STORE_INFO,
+        len(store_info) - rrd.MESSAGE_HEADER_SIZE,
+    ):
+        raise BadWireMessage("hello's second frame is not one whole SetStoreInfo message")
+    return Hello(
+        PROTOCOL,
+        producer_id,
+        _count(header, "pid"),
+        _text(header, "host"),
+        _text(header, "name"),
+        _text(header, "application_id"),
+        _text(header, "recording_id"),
+        _text(header, "sdk_version"),
+        store_info,
+    )
+
+
+def _append(header: dict[str, Any], data: tuple[bytes | memoryview, ...]) -> Append:
+    entries = tuple(_entry(*fields) for fields in _value(header, "entries", list))
+    seq = _count(header, "seq")
+    if seq < 1 or not entries:
+        raise BadWireMessage(f"append has seq {seq} and {len(entries)} entries, must have at least 1 of each")
+    check_framing(entries, data)
+    return Append(seq, entries, data)
+
+
+def check_framing(entries: Sequence[IndexEntry], data: Frames) -> None:
+    """Raise BadWireMessage unless `data`, joined, is exactly the whole .rrd messages that `entries` names.
+
+    Reads only the 16-byte headers: a header never straddles two frames (producers cut behind the head of a message).
+    """
+    frame, at = 0, 0  # the place in `data` that is checked
+    for number, entry in enumerate(entries):
+        while frame < len(data) and at == len(data[frame]):
+            frame, at = frame + 1, 0
+        if frame == len(data) or len(data[frame]) - at < rrd.MESSAGE_HEADER_SIZE:
+            raise BadWireMessage(f"append ends before the header of its .rrd message {number} of {len(entries)}")
+        kind, length = rrd.frame_header(data[frame], at)
+        if (kind, length + rrd.MESSAGE_HEADER_SIZE) != (entry.kind, entry.size):
+            raise BadWireMessage(
+                f".rrd message {number} has kind {kind} and {length} bytes of body, "
+                f"its index entry says kind {entry.kind} and {entry.size - rrd.MESSAGE_HEADER_SIZE}"
+            )
+        left = entry.size
+        while left:
+            if frame == len(data):
+                raise BadWireMessage(f".rrd message {number} of {len(entries)} lacks its last {left} bytes")
+            step = min(left, len(data[frame]) - at)
+            left, at = left - step, at + step
+            if left:
+                frame, at = frame + 1, 0
+    if frame < len(data) and (at < len(data[frame]) or any(len(rest) for rest in data[frame + 1 :])):
+        raise BadWireMessage("append has bytes after its last .rrd message")
+
+
+def _entry(
+    kind: Any, size: Any, chunk_id: Any, entity_path: Any, rows: Any, static: Any, ranges: Any, *_: Any
+) -> IndexEntry:
+    if kind not in (rrd.Kind.STORE_INFO, rrd.Kind.ARROW, rrd.Kind.BLUEPRINT_ACTIVATION):
+        raise BadWireMessage(f"index entry has message kind {kind!r}, must be 1, 2 or 3")
+    if type(size) is not int or size < rrd.MESSAGE_HEADER_SIZE:
+        raise BadWireMessage(f"index entry has size {size!r}, must be at least {rrd.MESSAGE_HEADER_SIZE}")
+    if type(chunk_id) is not bytes or len(chunk_id) not in (0, 16):
+        raise BadWireMessage(f"index entry has chunk id {chunk_id!r}, must be 16 bytes, or none")
+    if type(entity_path) is not str or len(entity_path) > _MAX_NAME_BYTES:
+        raise BadWireMessage(f"index entry has an entity path that is no text of at most {_MAX_NAME_BYTES} characters")
+    if type(rows) is not int or not 0 <= rows < 2**32 or type(static) is not bool:
+        raise BadWireMessage(f"index entry has rows {rows!r} and static {static!r}, must be a u32 and a bool")
+    return IndexEntry(kind, size, chunk_id, entity_path, rows, static, tuple(_range(*fields) for fields in ranges))
+
+
+def _range(timeline: Any, type_name: Any, low: Any, high: Any, *_: Any) -> TimeRange:
+    if type(timeline) is not str or len(timeline) > _MAX_NAME_BYTES:
+        raise BadWireMessage(f"index entry has a timeline that is no text of at most {_MAX_NAME_BYTES} characters")
+    if type_name not in ("sequence", "duration", "timestamp"):
+        raise BadWireMessage(f"timeline {timeline!r} has type {type_name!r}, must be sequence, duration or timestamp")
+    if type(low) is not int or type(high) is not int or not -(2**63) <= low <= high < 2**63:
+        raise BadWireMessage(f"timeline {timeline!r} has range {low!r} to {high!r}, must be two rising i64")
+    return TimeRange(timeline, type_name, low, high)
+
+
+def _loss(fields: Any) -> Loss:
+    cause, entity_path, rows, first_nanos, last_nanos = fields
+    return Loss(str(cause), str(entity_path), int(rows), int(first_nanos), int(last_nanos))
+
+
+def _check_version(header: dict[str, Any], whose: str) -> None:
+    version = header.get("proto")
+    if version != PROTOCOL:
+        raise BadWireMessage(
+            f"the {whose} speaks rerund wire protocol {version!r}, this side speaks {PROTOCOL}: "
+            "install the same rerund version on both sides"
+        )
+
+
+_T = TypeVar("_T")
+
+
+def _value(header: dict[str, Any], name: str, kind: type[_T]) -> _T:
+    value = header.get(name)
+    if type(value) is not kind:
+        raise BadWireMessage(f"{header['t']}.{name} is {value!r:.80}, must be a {kind.__name__}")
+    return value
+
+
+def _count(header: dict[str, Any], name: str) -> int:
+    value = _value(header, name, int)
+    if not 0 <= value < 2**63:
+        raise BadWireMessage(f"{header['t']}.{name} is {value}, must be 0 to 2**63 - 1")
+    return value
+
+
+def _text(header: dict[str, Any], name: str) -> str:
+    value = _value(header, name, str)
+    if len(value) > _MAX_NAME_BYTES:
+        raise BadWireMessage(f"{header['t']}.{name} has {len(value)} characters, over {_MAX_NAME_BYTES}")
+    return value
