@@ -178,7 +178,7 @@ class ArrowMsgWriter:
     def head(
         self, chunk_id: bytes, is_static: bool, payload_size: int, uncompressed_size: int, compression: int
     ) -> bytes:
-        """All of a message that comes before its payload: the 16-byte header and every field but the payload's bytes."""
+        """All of a message before its payload: the 16-byte header and the other fields."""
         nanos = int.from_bytes(chunk_id[:8], "big")
         counter = int.from_bytes(chunk_id[8:], "big")
         fields = b"".join(
