@@ -3,6 +3,8 @@
 RerundError
 ├── BadRrd              bytes that are no valid .rrd stream
 ├── BadWireMessage      a ZeroMQ message that breaks docs/WIRE.md
+│   └── WrongVersion    of a protocol that this side does not speak
+├── PlaceError          a directory or socket cannot be used: too long a path, somebody else's, not writable
 ├── BadData             what was given to `log` or an archetype has a wrong shape, dtype or type
 ├── ModeError           an operating mode cannot be entered: a port or file is taken, no daemon can be run
 └── DaemonError         the daemon refused a request, or cannot be reached
@@ -21,6 +23,14 @@ class BadRrd(RerundError):
 
 class BadWireMessage(RerundError):
     """A message that breaks the wire protocol; the sender's fault."""
+
+
+class WrongVersion(BadWireMessage):
+    """A message of a wire protocol that this side does not speak."""
+
+
+class PlaceError(RerundError):
+    """A directory or socket cannot be used."""
 
 
 class BadData(RerundError, ValueError):

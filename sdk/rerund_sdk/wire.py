@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 import msgpack
 
 from rerund_sdk import rrd
-from rerund_sdk.errors import BadWireMessage
+from rerund_sdk.errors import BadWireMessage, WrongVersion
 
 PROTOCOL: Final = 1
 PRODUCER_ID_SIZE: Final = 16
@@ -310,7 +310,7 @@ def _loss(fields: Any) -> Loss:
 def _check_version(header: dict[str, Any], whose: str) -> None:
     version = header.get("proto")
     if version != PROTOCOL:
-        raise BadWireMessage(
+        raise WrongVersion(
             f"the {whose} speaks rerund wire protocol {version!r}, this side speaks {PROTOCOL}: "
             "install the same rerund version on both sides"
         )
