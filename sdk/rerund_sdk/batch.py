@@ -10,12 +10,14 @@ image is copied once, not twice); `Storage.owned` makes the copy when the row is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from rerund_sdk.time import TimePoint
 
 Cell: TypeAlias = Any  # what it is depends on the field's storage
 
@@ -71,18 +73,7 @@ class Loggable(Protocol):
     def _borrowed(self) -> bool: ...  # some cell may share memory with the caller
 
 
-class TimeValue(NamedTuple):
-    """Where a row lies on one timeline."""
-
-    type: str  # "sequence" | "duration" (ns) | "timestamp" (ns since the epoch)
-    value: int
-
-
-class Row(NamedTuple):
-    """One `log` call."""
-
-    entity_path: str  # normalised, with leading slash
-    log_nanos: int  # time.time_ns() at the call; the row id is made of it
-    times: Mapping[str, TimeValue] | None  # None: static. Never changed after it was put here
-    fields: tuple[Field, ...]
-    cells: tuple[Cell, ...]
+# One `log` call. A plain tuple, since making one of anything else takes longer than all the rest of the call:
+# entity path (normalised, with leading slash), time.time_ns() at the call (the row id is made of it), point in time
+# (None: static), fields, and a cell for each field.
+Row: TypeAlias = "tuple[str, int, TimePoint | None, tuple[Field, ...], tuple[Cell, ...]]"

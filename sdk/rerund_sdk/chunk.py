@@ -1,0 +1,297 @@
+"""Rows of one entity, column by column, into one Arrow record batch and one .rrd message.
+
+Rows share a chunk if they agree in entity path, timelines and the Arrow types of their components, as Rerun groups
+them; components that a row lacks are null lists there. Inside a chunk row ids rise.
+
+The schema part of the Arrow stream is the same for all chunks of one `Layout` but for the chunk id, which is text of
+fixed length in it: it is encoded once and the id is written over a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rerund_sdk.batch import ComponentDescriptor, Field, Row
+from rerund_sdk.messages import COMPRESSION_NONE, ArrowMsgWriter
+from rerund_sdk.rrd import Kind
+from rerund_sdk.sinks import EncodedMessage
+from rerund_sdk.time import DURATION, SEQUENCE, TIMESTAMP, TimePoint
+from rerund_sdk.tuid import TUID_SIZE, TuidClock
+from rerund_sdk.wire import IndexEntry, TimeRange
+
+LOG_TIME: Final = "log_time"
+LOG_TICK: Final = "log_tick"
+SORBET_VERSION: Final = "0.1.4"  # of the chunk format, see docs/RRD.md
+END_OF_STREAM: Final = b"\xff\xff\xff\xff\0\0\0\0"
+
+_ROW_ID_TYPE: Final = pa.binary(TUID_SIZE)
+_ROW_ID_METADATA: Final = {
+    "rerun:kind": "control",
+    "ARROW:extension:name": "rerun.datatypes.TUID",
+    "ARROW:extension:metadata": '{"namespace":"row"}',
+    "rerun:is_sorted": "true",
+}
+_INDEX_TYPES: Final = {SEQUENCE: pa.int64(), DURATION: pa.duration("ns"), TIMESTAMP: pa.timestamp("ns")}
+_PLACEHOLDER_ID: Final = "chunk_" + "0" * 32
+
+Int64s: TypeAlias = "npt.NDArray[np.int64]"
+
+
+class TimeColumn(NamedTuple):
+    """All rows' values on one timeline."""
+
+    name: str
+    type: str  # of rerund_sdk.time
+    values: Int64s
+
+    def range(self) -> TimeRange:
+        return TimeRange(self.name, self.type, int(self.values.min()), int(self.values.max()))
+
+    def is_sorted(self) -> bool:
+        return len(self.values) < 2 or bool((self.values[1:] >= self.values[:-1]).all())
+
+
+class ComponentColumn(NamedTuple):
+    """All rows' lists of instances of one component."""
+
+    descriptor: ComponentDescriptor
+    lists: Any  # pa.ListArray: one list a row, null where a row has none
+
+
+class ChunkEncoder:
+    """Makes the messages of one store; used by one thread."""
+
+    def __init__(self, writer: ArrowMsgWriter) -> None:
+        self._writer = writer
+        self._ids = TuidClock()
+        self._schemas: dict[tuple[Any, ...], _EncodedSchema] = {}
+
+    def encode_rows(self, rows: Sequence[Row], log_time: bool, first_tick: int | None) -> list[EncodedMessage]:
+        """Messages that hold `rows`, which are in the order of their `log` calls.
+
+        log_time: add that timeline. first_tick: the log_tick of the first row; None leaves that timeline out.
+        """
+        first_row_counter = self._ids.reserve(len(rows))
+        return [self._encode_group(group, first_row_counter, log_time, first_tick) for group in _grouped(rows)]
+
+    def encode_columns(
+        self, entity_path: str, times: Sequence[TimeColumn], components: Sequence[ComponentColumn]
+    ) -> EncodedMessage:
+        """One message that holds ready-made columns of equal length."""
+        row_count = len(components[0].lists)
+        first_id = self._ids.next()
+        nanos = np.full(row_count, int.from_bytes(first_id[:8], "big"))
+        counters = self._ids.reserve(row_count) + np.arange(row_count)
+        return self._encode(entity_path, nanos, counters, times, components)
+
+    def _encode_group(
+        self, group: Group, first_row_counter: int, log_time: bool, first_tick: int | None
+    ) -> EncodedMessage:
+        rows, numbers = group
+        nanos = np.fromiter(map(_LOG_NANOS, rows), np.int64, len(rows))
+        times = _time_columns(rows)
+        entity_path, _, time, _, _ = rows[0]
+        if time is not None:
+            if log_time and not any(time.name == LOG_TIME for time in times):
+                times.append(TimeColumn(LOG_TIME, TIMESTAMP, nanos))
+            if first_tick is not None:
+                times.append(TimeColumn(LOG_TICK, SEQUENCE, numbers + first_tick))
+            times.sort()
+        row_id_nanos = np.maximum.accumulate(nanos)  # the clock may have been set back; row ids rise all the same
+        return self._encode(entity_path, row_id_nanos, first_row_counter + numbers, times, _component_columns(rows))
+
+    def _encode(
+        self,
+        entity_path: str,
+        row_id_nanos: Int64s,
+        row_id_counters: Int64s,
+        times: Sequence[TimeColumn],
+        components: Sequence[ComponentColumn],
+    ) -> EncodedMessage:
+        row_count = len(row_id_nanos)
+        row_ids = np.empty((row_count, 2), ">u8")
+        row_ids[:, 0] = row_id_nanos
+        row_ids[:, 1] = row_id_counters
+        arrays = [pa.Array.from_buffers(_ROW_ID_TYPE, row_count, [None, pa.py_buffer(row_ids)])]
+        arrays += [
+            pa.Array.from_buffers(_INDEX_TYPES[t.type], row_count, [None, pa.py_buffer(t.values)]) for t in times
+        ]
+        arrays += [component.lists for component in components]
+
+        schema = self._schema(entity_path, times, components)
+        batch = pa.RecordBatch.from_arrays(arrays, schema=schema.schema)
+        chunk_id = self._ids.next()
+        return self._message(schema.with_id(chunk_id), batch.serialize(), chunk_id, entity_path, row_count, times)
+
+    def _message(
+        self,
+        schema_bytes: bytes,
+        batch_bytes: pa.Buffer,
+        chunk_id: bytes,
+        entity_path: str,
+        row_count: int,
+        times: Sequence[TimeColumn],
+    ) -> EncodedMessage:
+        size = len(schema_bytes) + batch_bytes.size + len(END_OF_STREAM)
+        is_static = not times
+        head = self._writer.head(chunk_id, is_static, size, size, COMPRESSION_NONE)
+        ranges = tuple(time.range() for time in times) if row_count else ()
+        entry = IndexEntry(Kind.ARROW, len(head) + size, chunk_id, entity_path, row_count, is_static, ranges)
+        return EncodedMessage(entry, (head + schema_bytes, memoryview(batch_bytes), END_OF_STREAM))
+
+    def _schema(
+        self, entity_path: str, times: Sequence[TimeColumn], components: Sequence[ComponentColumn]
+    ) -> _EncodedSchema:
+        key = (
+            entity_path,
+            *((time.name, time.type, time.is_sorted()) for time in times),
+            *((component.descriptor, component.lists.type) for component in components),
+        )
+        encoded = self._schemas.get(key)
+        if encoded is None:
+            encoded = self._schemas[key] = _EncodedSchema(entity_path, times, components)
+        return encoded
+
+
+class _EncodedSchema:
+    """An Arrow schema and its IPC bytes, into which the chunk id is put."""
+
+    def __init__(self, entity_path: str, times: Sequence[TimeColumn], components: Sequence[ComponentColumn]) -> None:
+        fields = [pa.field("rerun.controls.RowId", _ROW_ID_TYPE, nullable=False, metadata=_ROW_ID_METADATA)]
+        fields += [_index_field(time) for time in times]
+        fields += [_component_field(component) for component in components]
+        metadata = {"rerun:id": _PLACEHOLDER_ID, "rerun:entity_path": entity_path, "sorbet:version": SORBET_VERSION}
+        self.schema = pa.schema(fields, metadata)
+        encoded = self.schema.serialize().to_pybytes()
+        before, after = encoded.split(_PLACEHOLDER_ID.encode())
+        self._before = before + b"chunk_"
+        self._after = after
+
+    def with_id(self, chunk_id: bytes) -> bytes:
+        text = chunk_id.hex()
+        return b"".join((self._before, text[:16].upper().encode(), text[16:].encode(), self._after))
+
+
+def _index_field(time: TimeColumn) -> pa.Field[Any]:
+    metadata = {"rerun:kind": "index", "rerun:index_name": time.name}
+    if time.is_sorted():
+        metadata["rerun:is_sorted"] = "true"  # believed unchecked by readers, so only when it is certain
+    return pa.field(time.name, _INDEX_TYPES[time.type], metadata=metadata)
+
+
+def _component_field(column: ComponentColumn) -> pa.Field[Any]:
+    descriptor = column.descriptor
+    metadata = {"rerun:kind": "data", "rerun:component": descriptor.component}
+    if descriptor.archetype:
+        metadata["rerun:archetype"] = descriptor.archetype
+    if descriptor.component_type:
+        metadata["rerun:component_type"] = descriptor.component_type
+    return pa.field(descriptor.component, column.lists.type, metadata=metadata)
+
+
+class Group(NamedTuple):
+    """Rows that share a chunk, and their numbers in the sequence of `log` calls."""
+
+    rows: list[Row]
+    numbers: Int64s
+
+
+_LOG_NANOS: Final = itemgetter(1)
+_TIME: Final = itemgetter(2)
+_FIELDS: Final = itemgetter(3)
+_CELLS: Final = itemgetter(4)
+_TIME_VALUES: Final = itemgetter(1)  # of a TimePoint
+
+
+def _grouped(rows: Sequence[Row]) -> Iterable[Group]:
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    key_of: dict[tuple[Any, ...], tuple[Any, ...]] = {}  # by identity of timelines and fields: cheap to look up
+    for number, (path, _, time, fields, _) in enumerate(rows):
+        by_identity = (path, None if time is None else id(time[0]), id(fields))
+        key = key_of.get(by_identity)
+        if key is None:
+            types = tuple(field.storage.arrow_type for field in fields)
+            key = key_of[by_identity] = (path, None if time is None else time.timelines, types)
+        group = groups.get(key)
+        if group is None:
+            groups[key] = [number]
+        else:
+            group.append(number)
+    for numbers in groups.values():
+        yield Group([rows[number] for number in numbers], np.array(numbers, np.int64))
+
+
+def _time_columns(rows: Sequence[Row]) -> list[TimeColumn]:
+    first: TimePoint | None = _TIME(rows[0])
+    if first is None or not first.timelines:
+        return []
+    columns = zip(*map(_TIME_VALUES, map(_TIME, rows)), strict=True)
+    return [
+        TimeColumn(name, type_name, np.array(values, np.int64))
+        for (name, type_name), values in zip(first.timelines, columns, strict=True)
+    ]
+
+
+def _component_columns(rows: Sequence[Row]) -> list[ComponentColumn]:
+    first = _FIELDS(rows[0])
+    if all(fields is first for fields in map(_FIELDS, rows)):
+        columns = [
+            ComponentColumn(field.descriptor, full_lists(field, cells))
+            for field, cells in zip(first, zip(*map(_CELLS, rows), strict=True), strict=True)
+        ]
+    else:
+        all_fields = {id(field): field for fields in map(_FIELDS, rows) for field in fields}
+        columns = [ComponentColumn(field.descriptor, _sparse_lists(field, rows)) for field in all_fields.values()]
+    columns.sort(key=_component_name)
+    return columns
+
+
+def _component_name(column: ComponentColumn) -> str:
+    return column.descriptor.component
+
+
+def full_lists(field: Field, cells: Sequence[Any]) -> Any:
+    """One list for each cell, none of them null."""
+    values, lengths = field.storage.column(cells)
+    return list_array(values, offsets_of(lengths))
+
+
+def _sparse_lists(field: Field, rows: Sequence[Row]) -> Any:
+    """One list for each row, null where a row lacks the field."""
+    cells = [_cell(field, row) for row in rows]
+    present = np.array([cell is not None for cell in cells])
+    values, present_lengths = field.storage.column([cell for cell in cells if cell is not None])
+    lengths = np.zeros(len(rows), np.int32)
+    lengths[present] = present_lengths
+    return list_array(values, offsets_of(lengths), present)
+
+
+def _cell(field: Field, row: Row) -> Any:
+    for own, cell in zip(_FIELDS(row), _CELLS(row), strict=True):
+        if own is field:
+            return cell
+    return None
+
+
+def offsets_of(lengths: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Arrow list offsets of lists of these lengths."""
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def list_array(values: Any, offsets: npt.NDArray[np.int32], valid: npt.NDArray[np.bool_] | None = None) -> Any:
+    """A ListArray as chunks have it: list nullable, its item named `item` and nullable."""
+    bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.ListArray.from_buffers(
+        pa.list_(pa.field("item", values.type, nullable=True)),
+        len(offsets) - 1,
+        [bitmap, pa.py_buffer(offsets)],
+        children=[values],
+    )

@@ -1,0 +1,69 @@
+"""Which recording the module-level functions log into.
+
+It is that of the innermost `with` block, else this thread's, else the process's.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rerund_sdk.recording import RecordingStream
+
+_entered: ContextVar[tuple[RecordingStream, ...]] = ContextVar("rerund_sdk entered recordings", default=())
+_process: RecordingStream | None = None
+
+
+class _Thread(threading.local):
+    recording: RecordingStream | None = None
+
+
+_thread = _Thread()
+
+
+def get(recording: RecordingStream | None = None) -> RecordingStream | None:
+    """`recording` if it is one, else the current one; None if there is none."""
+    if recording is not None:
+        return recording
+    entered = _entered.get()
+    if entered:
+        return entered[-1]
+    return _thread.recording or _process
+
+
+def get_global() -> RecordingStream | None:
+    return _process
+
+
+def set_global(recording: RecordingStream | None) -> RecordingStream | None:
+    """Returns the one before."""
+    global _process
+    before, _process = _process, recording
+    return before
+
+
+def get_thread_local() -> RecordingStream | None:
+    return _thread.recording
+
+
+def set_thread_local(recording: RecordingStream | None) -> RecordingStream | None:
+    """Returns the one before."""
+    before, _thread.recording = _thread.recording, recording
+    return before
+
+
+def push(recording: RecordingStream) -> None:
+    """Enter a `with` block of the recording."""
+    _entered.set((*_entered.get(), recording))
+
+
+def pop(recording: RecordingStream) -> None:
+    """Leave its innermost `with` block."""
+    entered = list(_entered.get())
+    for number in reversed(range(len(entered))):
+        if entered[number] is recording:
+            del entered[number]
+            break
+    _entered.set(tuple(entered))

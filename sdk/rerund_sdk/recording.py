@@ -1,0 +1,334 @@
+"""One recording, as this process logs into it.
+
+Rule 1: `log` takes the time, keeps the row and returns: no encoding, no waiting, no lock.
+Rule 2: what is wrong with the data costs that call alone: a warning, or an exception in strict mode (strictness.py).
+Rule 3: without a mode (modes.py) messages are kept in memory; the first mode gets them all.
+"""
+
+from __future__ import annotations
+
+import os
+import time as clock
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid4
+
+from rerund_sdk import current, messages, names
+from rerund_sdk.archetype import as_row
+from rerund_sdk.batch import Cell, Field
+from rerund_sdk.batcher import CLOSE_SECS, Batcher, BatcherConfig
+from rerund_sdk.entity_path import escape_part, normalise
+from rerund_sdk.sinks import BufferSink, Sink, Store
+from rerund_sdk.strictness import catch_and_log_exceptions, complain
+from rerund_sdk.time import SEQUENCE, shared_thread_time, time_value
+from rerund_sdk.tuid import TuidClock, tuid_parts
+
+if TYPE_CHECKING:
+    from rerund_sdk.archetype import AsComponents
+    from rerund_sdk.send_columns import ComponentColumnLike, TimeColumnLike
+
+PROPERTIES_PATH: Final = "/__properties"
+FOREVER: Final = 1e38  # seconds
+
+_INT64_LIMIT: Final = 2**63
+_KNOWN_PATHS: Final = 100_000
+
+
+class RecordingStream:
+    """Logs rows into one recording. Mirrors `rerun.RecordingStream`.
+
+    application_id: names the program; bad characters are rewritten (names.py).
+    recording_id: processes that give the same one share a recording. Default: a random one.
+    make_default, make_thread_default: make it the current recording of the process, or of this thread.
+    default_enabled: whether to log if the environment variable RERUN says nothing.
+    send_properties: log the start time, which viewers show in the recording's title.
+
+    As a context manager it is this thread's current recording, and is flushed at the end.
+    Raises ValueError if application_id is empty.
+    """
+
+    def __init__(
+        self,
+        application_id: str,
+        *,
+        recording_id: str | UUID | None = None,
+        make_default: bool = False,
+        make_thread_default: bool = False,
+        default_enabled: bool = True,
+        send_properties: bool = True,
+        batcher_config: BatcherConfig | None = None,
+    ) -> None:
+        self._application_id = names.application_id(application_id)
+        self._recording_id = _id_text(recording_id) if recording_id is not None else uuid4().hex
+        self._enabled = enabled_by_environment(default_enabled)
+        store = messages.store_id(self._application_id, self._recording_id)
+        info = messages.store_info_message(store, tuid_parts(TuidClock().next()))
+        self.store = Store(self._application_id, self._recording_id, info)
+        config = BatcherConfig.from_environment(batcher_config)
+        self._batcher = Batcher(self.store, messages.ArrowMsgWriter(store), config)
+        self._time = shared_thread_time(self._application_id, self._recording_id)
+        self._paths: dict[Any, str] = {}
+        if forced := os.environ.get("_RERUN_TEST_FORCE_SAVE"):
+            self._force_save(forced)
+        if send_properties:
+            self.send_recording_start_time_nanos(clock.time_ns())
+        if make_default:
+            current.set_global(self)
+        if make_thread_default:
+            current.set_thread_local(self)
+
+    # Who and where
+
+    def get_application_id(self) -> str:
+        """The application id, as readers will show it."""
+        return self._application_id
+
+    def get_recording_id(self) -> str:
+        """The recording id."""
+        return self._recording_id
+
+    application_id = property(get_application_id)
+    recording_id = property(get_recording_id)
+
+    def is_enabled(self) -> bool:
+        """Whether calls have any effect; see the environment variable RERUN."""
+        return self._enabled
+
+    def __repr__(self) -> str:
+        return f"RecordingStream({self._application_id!r}, recording_id={self._recording_id!r})"
+
+    # Time
+
+    def set_time(
+        self,
+        timeline: str,
+        *,
+        sequence: int | None = None,
+        duration: Any = None,
+        timestamp: Any = None,
+    ) -> None:
+        """Set where this thread's next rows lie on a timeline; exactly one of the three is given.
+
+        sequence: an integer. duration: seconds, timedelta or timedelta64. timestamp: seconds since the epoch, datetime
+        (naive: UTC) or datetime64. Holds for this thread only, until changed.
+        """
+        if type(sequence) is int and duration is None and timestamp is None and abs(sequence) < _INT64_LIMIT:
+            self._time.set(timeline, SEQUENCE, sequence)
+            return
+        with catch_and_log_exceptions("set_time"):
+            self._time.set(timeline, *time_value(sequence, duration, timestamp))
+
+    def disable_timeline(self, timeline: str) -> None:
+        """Let this thread's next rows be on that timeline no more, until it is set again."""
+        self._time.disable(timeline)
+
+    def reset_time(self) -> None:
+        """Let this thread's next rows be on no timeline but log_time."""
+        self._time.reset()
+
+    def set_log_time_enabled(self, enabled: bool) -> None:
+        """Whether rows get the time of their `log` call on the timeline `log_time`. Default: yes."""
+        self._batcher.log_time = enabled
+
+    def set_log_tick_enabled(self, enabled: bool) -> None:
+        """Whether rows get the number of their `log` call on the timeline `log_tick`. Default: no."""
+        self._batcher.log_tick = enabled
+
+    # Data
+
+    def log(
+        self,
+        entity_path: str | list[object],
+        entity: AsComponents | Iterable[Any],
+        *extra: AsComponents | Iterable[Any],
+        static: bool = False,
+        strict: bool | None = None,
+    ) -> None:
+        """Log one row: all components of `entity` and `extra`, at this thread's time, at `entity_path`.
+
+        entity_path: parts separated by `/`, special characters escaped by `\\`; or a list of unescaped parts.
+        static: the row holds for all times and replaces what was static there before.
+        Arrays are copied, so they may be reused at once. Never waits for a daemon, disk or viewer.
+        Bad data is a warning and the row is dropped; with strict (or strict mode) it is an exception.
+        """
+        if not self._enabled:
+            return
+        nanos = clock.time_ns()
+        batcher = self._batcher
+        try:
+            path = self._paths[entity_path]  # type: ignore[index]
+            fields, cells = entity._fields, entity._cells  # type: ignore[union-attr]
+            if extra or entity._borrowed:  # type: ignore[union-attr]
+                fields, cells = _merged((entity, *extra))
+        except (KeyError, TypeError, AttributeError):
+            row = self._checked_row(entity_path, (entity, *extra), strict)
+            if row is None:
+                return
+            path, fields, cells = row
+        if fields:
+            batcher.rows.append((path, nanos, None if static else self._time.now, fields, cells))
+            if batcher.idle:
+                batcher.wake()
+
+    def _checked_row(
+        self, entity_path: Any, parts: Sequence[Any], strict: bool | None
+    ) -> tuple[str, tuple[Field, ...], tuple[Cell, ...]] | None:
+        """The slow way, for the first row of a path and for whatever is no archetype of ours."""
+        with catch_and_log_exceptions(strict=strict):
+            path = self._path(entity_path)
+            fields, cells = _merged(parts)
+            return path, fields, cells
+        return None
+
+    def _path(self, entity_path: str | list[object]) -> str:
+        if not isinstance(entity_path, str):
+            return normalise(entity_path)
+        path = self._paths.get(entity_path)
+        if path is None:
+            if len(self._paths) >= _KNOWN_PATHS:
+                self._paths.clear()
+            path = self._paths[entity_path] = normalise(entity_path)
+        return path
+
+    def send_columns(
+        self,
+        entity_path: str,
+        indexes: Iterable[TimeColumnLike],
+        columns: Iterable[ComponentColumnLike],
+        *,
+        strict: bool | None = None,
+    ) -> None:
+        """Send many rows of one entity at once, column by column; all columns must have the same number of rows.
+
+        indexes: `TimeColumn`s; none of them makes the rows static. columns: from `Archetype.columns(...)`.
+        The thread's time plays no part, and no log_time is added.
+        """
+        if not self._enabled:
+            return
+        from rerund_sdk.send_columns import encode
+
+        with catch_and_log_exceptions(strict=strict):
+            path = self._path(entity_path)
+            self._batcher.send_ready(encode(self._batcher.encoder(), path, indexes, columns))
+
+    # Properties
+
+    def send_property(self, name: str, values: AsComponents | Iterable[Any]) -> None:
+        """Log a property of the whole recording: shown in its details, queried with it."""
+        self.log(f"{PROPERTIES_PATH}/{escape_part(name)}", values, static=True)
+
+    def send_recording_name(self, name: str) -> None:
+        """Give the recording a name for people."""
+        from rerund_sdk.archetypes import RecordingInfo
+
+        self.log(PROPERTIES_PATH, RecordingInfo.from_fields(name=name), static=True)
+
+    def send_recording_start_time_nanos(self, nanos: int) -> None:
+        """Say when the recording started, in nanoseconds since the epoch. Sent at creation with the current time."""
+        from rerund_sdk.archetypes import RecordingInfo
+
+        self.log(PROPERTIES_PATH, RecordingInfo.from_fields(start_time=nanos), static=True)
+
+    # Where it goes
+
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """What the recording's messages go to now."""
+        return self._batcher.sinks
+
+    def set_sinks(self, *sinks: Sink, default_blueprint: Any = None) -> None:
+        """Send everything to these sinks from now on, and first what was only kept in memory.
+
+        Replaces the sinks in use; one that equals a sink in use goes on as it is. Raises ModeError if a sink cannot be
+        opened (then nothing has changed), ValueError if two are equal.
+        """
+        if len(set(sinks)) < len(sinks):
+            raise ValueError(f"two of the {len(sinks)} sinks are the same: give each file and address once")
+        if not self._enabled or os.environ.get("_RERUN_TEST_FORCE_SAVE"):
+            return
+        self._batcher.set_sinks(sinks, clock.monotonic() + CLOSE_SECS)
+        if default_blueprint is not None:
+            self.send_blueprint(default_blueprint, make_active=False, make_default=True)
+
+    def _force_save(self, path: str) -> None:
+        from rerund_sdk.file_sink import FileSink
+
+        self._batcher.set_sinks((FileSink(path),), clock.monotonic() + CLOSE_SECS)
+
+    def flush(self, *, timeout_sec: float = FOREVER) -> bool:
+        """Wait until everything logged before is where it belongs: written to the file, or acked by the daemon.
+
+        Returns False if that did not happen within timeout_sec seconds.
+        """
+        return self._batcher.flush(clock.monotonic() + timeout_sec)
+
+    def disconnect(self) -> None:
+        """Send what waits, close the sinks, and keep what comes later in memory until the next mode."""
+        self._batcher.set_sinks((BufferSink(),), clock.monotonic() + CLOSE_SECS)
+
+    def send_blueprint(self, blueprint: Any, *, make_active: bool = True, make_default: bool = True) -> None:
+        """Send a layout for the viewers of this application.
+
+        make_active: show it now. make_default: show it at the viewer's "reset to default".
+        """
+        from rerund_sdk.blueprint.send import blueprint_messages
+
+        for message in blueprint_messages(blueprint, self._application_id, make_active, make_default):
+            self._batcher.send_ready(message)
+
+    def __enter__(self) -> RecordingStream:
+        current.push(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.flush(timeout_sec=CLOSE_SECS)
+        current.pop(self)
+
+    def __del__(self) -> None:
+        batcher = getattr(self, "_batcher", None)
+        if batcher is not None:
+            batcher.close(clock.monotonic() + CLOSE_SECS)
+
+
+def _merged(parts: Sequence[Any]) -> tuple[tuple[Field, ...], tuple[Cell, ...]]:
+    """The fields and own cells of one row. A component that comes twice counts once: the first one."""
+    if len(parts) == 1:
+        fields, cells, borrowed = as_row(parts[0])
+        return fields, _owned(fields, cells) if borrowed else cells
+    found: dict[str, tuple[Field, Cell]] = {}
+    for part in parts:
+        fields, cells, borrowed = as_row(part)
+        for field, cell in zip(fields, _owned(fields, cells) if borrowed else cells, strict=True):
+            if field.descriptor.component in found:
+                complain(f"{field.descriptor.component} is given twice in one call of log: the first one is kept")
+            else:
+                found[field.descriptor.component] = (field, cell)
+    merged = tuple(field for field, _ in found.values())
+    fields = _combinations.setdefault(tuple(map(id, merged)), merged)
+    return fields, tuple(cell for _, cell in found.values())
+
+
+_combinations: dict[tuple[int, ...], tuple[Field, ...]] = {}  # so that equal rows have the same tuple of fields
+
+
+def _owned(fields: tuple[Field, ...], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    return tuple(field.storage.owned(cell) for field, cell in zip(fields, cells, strict=True))
+
+
+def enabled_by_environment(default: bool) -> bool:
+    """Whether the environment variable RERUN says to log; `default` if it does not."""
+    text = os.environ.get("RERUN", "").lower()
+    if text in ("on", "1", "true"):
+        return True
+    if text in ("off", "0", "false"):
+        return False
+    if text:
+        complain(f"RERUN={text!r} is none of on, 1, true, off, 0, false: it is ignored")
+    return default
+
+
+def _id_text(recording_id: str | UUID) -> str:
+    return recording_id.hex if isinstance(recording_id, UUID) else str(recording_id)

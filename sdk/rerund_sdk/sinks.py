@@ -1,0 +1,104 @@
+"""Where a recording's messages go.
+
+Rule: `send` is called from the batcher's thread, in order, and never waits: a sink that must wait has a thread or a
+buffer of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO, NamedTuple, Protocol
+
+from rerund_sdk import rrd
+from rerund_sdk.wire import IndexEntry
+
+
+class EncodedMessage(NamedTuple):
+    """One whole .rrd message and what is known of it."""
+
+    entry: IndexEntry
+    data: tuple[bytes | memoryview, ...]  # joined, they are the message
+
+
+class Store(NamedTuple):
+    """The recording that a sink is opened for."""
+
+    application_id: str
+    recording_id: str
+    store_info: bytes  # a whole SetStoreInfo message
+
+
+class Sink(Protocol):
+    """Where messages go."""
+
+    def open(self, store: Store) -> None:
+        """Called once, before anything is sent. May raise ModeError."""
+
+    def send(self, messages: Sequence[EncodedMessage]) -> None:
+        """Take messages. Never blocks, never raises."""
+
+    def flush(self, deadline: float) -> bool:
+        """Whether all that was sent is where it belongs; waits for that until `deadline` (of time.monotonic())."""
+
+    def close(self) -> None:
+        """Nothing more is sent. Idempotent."""
+
+    def after_fork(self) -> None:
+        """In a forked child: forget sockets, files and unsent messages without touching them: the parent has them."""
+
+
+class BufferSink:
+    """Keeps messages in memory until a mode is chosen, or until somebody drains them."""
+
+    def __init__(self) -> None:
+        self.store: Store | None = None
+        self.messages: list[EncodedMessage] = []
+
+    def open(self, store: Store) -> None:
+        self.store = store
+
+    def send(self, messages: Sequence[EncodedMessage]) -> None:
+        self.messages.extend(messages)
+
+    def flush(self, deadline: float) -> bool:  # noqa: ARG002 - nothing to wait for
+        return True
+
+    def close(self) -> None:
+        pass
+
+    def after_fork(self) -> None:
+        self.messages = []
+
+    def drain(self) -> list[EncodedMessage]:
+        """All messages so far; they are not kept any longer."""
+        drained, self.messages = self.messages, []
+        return drained
+
+
+class StdoutSink:
+    """Writes the recording to standard output as one .rrd stream, for a viewer at the other end of a pipe."""
+
+    def __init__(self, stream: BinaryIO | None = None) -> None:
+        self._stream = stream or sys.stdout.buffer
+
+    def open(self, store: Store) -> None:
+        self._stream.write(rrd.STREAM_HEADER + store.store_info)
+
+    def send(self, messages: Sequence[EncodedMessage]) -> None:
+        try:
+            for message in messages:
+                self._stream.writelines(message.data)
+            self._stream.flush()
+        except BrokenPipeError:  # the viewer was closed; the program goes on
+            self._stream = open("/dev/null", "wb")  # noqa: SIM115, PTH123
+
+    def flush(self, deadline: float) -> bool:  # noqa: ARG002
+        self._stream.flush()
+        return True
+
+    def close(self) -> None:
+        self._stream.flush()
+
+    def after_fork(self) -> None:
+        pass
