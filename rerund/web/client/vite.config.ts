@@ -1,0 +1,37 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import { defineConfig, type Plugin } from "vite";
+
+const OUT = resolve(import.meta.dirname, "../static");
+
+/** What compresses well lies compressed in the package; the 47 MB viewer lies there only so: every browser takes gzip. */
+function compressed(): Plugin {
+  return {
+    name: "compressed",
+    apply: "build",
+    closeBundle() {
+      for (const name of readdirSync(OUT, { recursive: true, encoding: "utf8" })) {
+        if (!/\.(js|css|html|svg|wasm)$/.test(name)) continue;
+        const path = join(OUT, name);
+        writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
+        if (name.endsWith(".wasm")) rmSync(path);
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  appType: "mpa",
+  base: "/",
+  plugins: [compressed()],
+  build: {
+    outDir: OUT,
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1000,
+    modulePreload: { polyfill: false },
+    rolldownOptions: { input: { index: "index.html", rerun: "rerun.html" } },
+  },
+});
