@@ -198,7 +198,7 @@ def _component_field(column: ComponentColumn) -> pa.Field[Any]:
 class Group(NamedTuple):
     """Rows that share a chunk, and their numbers in the sequence of `log` calls."""
 
-    rows: list[Row]
+    rows: Sequence[Row]
     numbers: Int64s
 
 
@@ -211,30 +211,28 @@ _TIME_VALUES: Final = itemgetter(1)  # of a TimePoint
 
 def _grouped(rows: Sequence[Row]) -> Iterable[Group]:
     groups: dict[tuple[Any, ...], list[int]] = {}
-    key_of: dict[tuple[Any, ...], tuple[Any, ...]] = {}  # by identity of timelines and fields: cheap to look up
+    group_of: dict[tuple[str, int | None, int], list[int]] = {}  # by identity of timelines and fields: cheap to look up
     for number, (path, _, time, fields, _) in enumerate(rows):
         by_identity = (path, None if time is None else id(time[0]), id(fields))
-        key = key_of.get(by_identity)
-        if key is None:
-            types = tuple(field.storage.arrow_type for field in fields)
-            key = key_of[by_identity] = (path, None if time is None else time.timelines, types)
-        group = groups.get(key)
+        group = group_of.get(by_identity)
         if group is None:
-            groups[key] = [number]
-        else:
-            group.append(number)
+            types = tuple([field.storage.arrow_type for field in fields])
+            key = (path, None if time is None else time[0], types)
+            group = group_of[by_identity] = groups.setdefault(key, [])
+        group.append(number)
     for numbers in groups.values():
-        yield Group([rows[number] for number in numbers], np.array(numbers, np.int64))
+        whole = len(numbers) == len(rows)
+        yield Group(rows if whole else [rows[number] for number in numbers], np.array(numbers, np.int64))
 
 
 def _time_columns(rows: Sequence[Row]) -> list[TimeColumn]:
     first: TimePoint | None = _TIME(rows[0])
-    if first is None or not first.timelines:
+    if first is None or not first[0]:
         return []
     columns = zip(*map(_TIME_VALUES, map(_TIME, rows)), strict=True)
     return [
         TimeColumn(name, type_name, np.array(values, np.int64))
-        for (name, type_name), values in zip(first.timelines, columns, strict=True)
+        for (name, type_name), values in zip(first[0], columns, strict=True)
     ]
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PROPERTIES_PATH: Final = "/__properties"
 FOREVER: Final = 1e38  # seconds
 
-_INT64_LIMIT: Final = 2**63
+_INT64_MAX: Final = 2**63 - 1
 _KNOWN_PATHS: Final = 100_000
 
 
@@ -113,8 +113,13 @@ class RecordingStream:
         sequence: an integer. duration: seconds, timedelta or timedelta64. timestamp: seconds since the epoch, datetime
         (naive: UTC) or datetime64. Holds for this thread only, until changed.
         """
-        if type(sequence) is int and duration is None and timestamp is None and abs(sequence) < _INT64_LIMIT:
-            self._time.set(timeline, SEQUENCE, sequence)
+        if type(sequence) is int and duration is None and timestamp is None and -_INT64_MAX <= sequence <= _INT64_MAX:
+            time = self._time
+            timelines = time.now[0]
+            if timelines.only_sequence == timeline:
+                time.now = (timelines, (sequence,))
+            else:
+                time.set(timeline, SEQUENCE, sequence)
             return
         with catch_and_log_exceptions("set_time"):
             self._time.set(timeline, *time_value(sequence, duration, timestamp))

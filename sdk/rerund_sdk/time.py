@@ -1,6 +1,6 @@
 """The current time of each thread, on as many timelines as it has set.
 
-Rule: a `TimePoint` is never changed after it was made: `set_time` makes the next one, `log` only keeps a reference.
+Rule: a point in time is never changed after it was made: `set_time` makes the next one, `log` only keeps a reference.
 All recording streams with the same ids share one `ThreadTime`; every thread starts without any timeline.
 """
 
@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 
@@ -28,22 +28,25 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class Timelines(tuple[tuple[str, str], ...]):
     """The (name, type) of some timelines, sorted by name. Interned: the same timelines are the same object."""
 
-    _interned: dict[tuple[tuple[str, str], ...], Timelines] = {}  # noqa: RUF012 - one table for all
+    only_sequence: str | None  # its name, if it is one timeline of that type: by far the most common
+
+    _interned: ClassVar[dict[tuple[tuple[str, str], ...], Timelines]] = {}
 
     @classmethod
-    def of(cls, pairs: Mapping[str, str]) -> Timelines:
-        key = tuple(sorted(pairs.items()))
-        return cls._interned.setdefault(key, cls(key))
+    def of(cls, types: Mapping[str, str]) -> Timelines:
+        key = tuple(sorted(types.items()))
+        timelines = cls._interned.get(key)
+        if timelines is None:
+            timelines = cls(key)
+            timelines.only_sequence = key[0][0] if [type_name for _, type_name in key] == [SEQUENCE] else None
+            timelines = cls._interned.setdefault(key, timelines)
+        return timelines
 
 
-class TimePoint(NamedTuple):
-    """Where a row lies on its timelines: `values[i]` belongs to `timelines[i]`."""
+# Where a row lies on its timelines, and its value on each. A plain tuple, as it is made at every `set_time`.
+TimePoint: TypeAlias = "tuple[Timelines, tuple[int, ...]]"
 
-    timelines: Timelines
-    values: tuple[int, ...]
-
-
-NO_TIME: Final = TimePoint(Timelines.of({}), ())
+NO_TIME: Final[TimePoint] = (Timelines.of({}), ())
 
 
 class ThreadTime(threading.local):
@@ -52,26 +55,27 @@ class ThreadTime(threading.local):
     now: TimePoint = NO_TIME
 
     def set(self, name: str, type_name: str, value: int) -> None:
-        timelines, values = self.now
-        if len(timelines) == 1 and timelines[0] == (name, type_name):  # by far the most common
-            self.now = TimePoint(timelines, (value,))
-            return
-        types = dict(timelines)
-        now = dict(zip(types, values, strict=True))
+        types, values = self._parts()
         types[name] = type_name
-        now[name] = value
-        ordered = Timelines.of(types)
-        self.now = TimePoint(ordered, tuple(now[timeline] for timeline, _ in ordered))
+        values[name] = value
+        self._put(types, values)
 
     def disable(self, name: str) -> None:
-        types = dict(self.now.timelines)
-        now = dict(zip(types, self.now.values, strict=True))
+        types, values = self._parts()
         types.pop(name, None)
-        ordered = Timelines.of(types)
-        self.now = TimePoint(ordered, tuple(now[timeline] for timeline, _ in ordered))
+        self._put(types, values)
 
     def reset(self) -> None:
         self.now = NO_TIME
+
+    def _parts(self) -> tuple[dict[str, str], dict[str, int]]:
+        timelines, values = self.now
+        types = dict(timelines)
+        return types, dict(zip(types, values, strict=True))
+
+    def _put(self, types: dict[str, str], values: dict[str, int]) -> None:
+        timelines = Timelines.of(types)
+        self.now = (timelines, tuple([values[name] for name, _ in timelines]))
 
 
 _shared: weakref.WeakValueDictionary[tuple[str, str], ThreadTime] = weakref.WeakValueDictionary()
