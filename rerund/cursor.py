@@ -1,0 +1,156 @@
+"""A reader's place in a log: history, then live, in one step.
+
+Reads the segment files below their published ends, so it takes no lock and the writer never waits for it. What it costs
+the daemon is one open file. A cursor belongs to the loop; `read_now` alone may also be used elsewhere, by one at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Final
+
+from rerund.errors import RecordingRemoved
+from rerund.log import START, Position, Segment
+from rerund_sdk import rrd
+
+if TYPE_CHECKING:
+    from rerund.recording import Recording
+
+_MESSAGE_HEADER: Final = rrd.MESSAGE_HEADER_SIZE
+_CACHED_BYTES: Final = 16 << 20  # this close to the end of a log, what is read was written a moment ago
+
+
+class Cursor:
+    """Yields whole messages in order, each once. Its recording's repeated preambles are skipped, but for the one it starts in."""
+
+    def __init__(self, recording: Recording, start: Position = START) -> None:
+        self._recording = recording
+        self._start = start
+        self._number = -1  # index into the log's segments; -1: not yet placed
+        self._offset = 0
+        self._fd = -1
+
+    @property
+    def position(self) -> Position:
+        """Where the next message begins."""
+        if self._number < 0:
+            return self._start
+        return Position(self._segments[self._number].number, self._offset)
+
+    @property
+    def _segments(self) -> list[Segment]:
+        return self._recording.log.segments
+
+    async def read(self, max_bytes: int = 1 << 20) -> bytes:
+        """Whole messages, at most `max_bytes` of them unless the first alone is larger; waits until there is one."""
+        await self._place()
+        while True:
+            if data := await self._read_cached(max_bytes):
+                return data
+            await self._recording.grown(self)
+
+    def read_now(self, max_bytes: int = 1 << 20) -> bytes:
+        """Like `read`; b"" at the end of the log."""
+        self._place_now()
+        return self._read(max_bytes, 0)
+
+    def lag(self) -> int:
+        """Bytes between here and the end of the log."""
+        if self._number < 0:
+            return self._recording.bytes_after(self._start)
+        segments = self._segments
+        later = sum(segment.end - segment.first for segment in segments[self._number + 1 :])
+        return segments[self._number].end - self._offset + later
+
+    def close(self) -> None:
+        """Give the open file back; reading again opens it again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    async def _place(self) -> None:
+        if self._number < 0:
+            if not self._recording.is_open:  # its log may have to be repaired: that takes a while
+                await asyncio.to_thread(self._recording.open)
+            self._place_now()
+
+    def _place_now(self) -> None:
+        if self._number < 0:
+            self._number, self._offset = self._recording.locate(self._start)
+
+    async def _read_cached(self, max_bytes: int) -> bytes:
+        """Read on the loop what is in memory; what the disk must bring is read on a thread."""
+        just_written = self.lag() < _CACHED_BYTES
+        try:
+            return self._read(max_bytes, 0 if just_written else os.RWF_NOWAIT)
+        except BlockingIOError:
+            return await asyncio.to_thread(self._read, max_bytes, 0)
+
+    def _read(self, max_bytes: int, flags: int) -> bytes:
+        if self._recording.removed:
+            self.close()
+            raise RecordingRemoved(f"recording {self._recording.name} was removed")
+        available = self._enter_readable_segment()
+        if not available:
+            return b""
+        data = self._pread(min(max_bytes, available), flags)
+        size = _whole(data)
+        if not size:
+            size = self._next_message_size(data, flags)
+            data = self._pread(size, flags)
+        self._offset += size
+        return data if size == len(data) else data[:size]
+
+    def _enter_readable_segment(self) -> int:
+        """Move to the next segment where this one is read up; how many bytes there are to read."""
+        while True:
+            is_last = self._number == len(self._segments) - 1  # asked first: if it is not, its end is final
+            segment = self._segments[self._number]
+            if available := segment.end - self._offset:
+                return available
+            if is_last:
+                return 0
+            self.close()
+            self._number += 1
+            self._offset = self._segments[self._number].first
+
+    def _pread(self, size: int, flags: int) -> bytes:
+        """`size` bytes. Raises BlockingIOError if `flags` forbid to wait for the disk and it has some of them."""
+        if self._fd < 0:
+            self._fd = self._open()
+        if not flags:
+            data = os.pread(self._fd, size, self._offset)
+        else:
+            buffer = bytearray(size)
+            count = os.preadv(self._fd, [buffer], self._offset, flags)
+            data = bytes(memoryview(buffer)[:count])
+            if count < size:
+                raise BlockingIOError
+        if len(data) < size:
+            raise RecordingRemoved(f"recording {self._recording.name} was cut on disk by somebody else")
+        return data
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._segments[self._number].path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise RecordingRemoved(f"recording {self._recording.name} was removed from the disk") from error
+
+    def _next_message_size(self, data: bytes, flags: int) -> int:
+        head = data if len(data) >= _MESSAGE_HEADER else self._pread(_MESSAGE_HEADER, flags)
+        return _MESSAGE_HEADER + rrd.frame_header(head, 0)[1]
+
+
+def _whole(data: bytes) -> int:
+    """How many bytes of `data` are whole messages."""
+    end, size = 0, len(data)
+    while end + _MESSAGE_HEADER <= size:
+        following = end + _MESSAGE_HEADER + rrd.frame_header(data, end)[1]
+        if following > size:
+            break
+        end = following
+    return end

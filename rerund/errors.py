@@ -1,0 +1,44 @@
+"""What can go wrong in the daemon; all of it stands under `rerund_sdk.errors.RerundError`.
+
+RerundError
+├── DaemonError             (the SDK's)
+│   └── AlreadyRunning      another daemon holds the directory
+├── ConfigError             an option has a value that cannot be used
+├── LogWriteError           the disk did not take what was appended; nothing of it is in the log
+├── UnknownRecording        no recording, or several, go by that name
+├── RecordingRemoved        the recording went away under a reader
+└── BadPosition             no message begins at that place
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rerund_sdk.errors import DaemonError, RerundError
+
+
+class AlreadyRunning(DaemonError):
+    """Another daemon holds the directory."""
+
+
+class ConfigError(RerundError):
+    """An option has a value that cannot be used."""
+
+
+class LogWriteError(RerundError):
+    """The disk did not take what was appended. Nothing of it is in the log; it may be appended again."""
+
+    def __init__(self, cause: OSError, path: Path) -> None:
+        super().__init__(f"the log cannot be written ({cause.strerror or cause}): {path}")
+
+
+class UnknownRecording(RerundError):
+    """No recording, or several, go by that name."""
+
+
+class RecordingRemoved(RerundError):
+    """The recording was removed while somebody read it."""
+
+
+class BadPosition(RerundError):
+    """No message begins at that place of the log."""

@@ -1,0 +1,291 @@
+"""One recording: its log, its index, who writes to it and who reads it.
+
+The intake thread alone appends. Any thread may ask for ends and figures; readers wait on the serving loop.
+Opening (listing, cutting a torn tail, rebuilding an index) happens once, at the first use, under a lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from rerund.bell import Bells
+from rerund.cursor import Cursor
+from rerund.describe import store_info_key
+from rerund.errors import BadPosition, LogWriteError, RecordingRemoved
+from rerund.index import FIRST, Index, Place
+from rerund.log import START, Buffers, Log, Position
+from rerund.preamble import MAX_PREAMBLE_BYTES, preamble
+from rerund.recent import RecentIds
+from rerund.recovery import recover
+from rerund.summary import EntitySummary, Summary
+from rerund_sdk import rrd
+from rerund_sdk.wire import IndexEntry
+
+log = logging.getLogger(__name__)
+
+RECENT_CHUNKS: Final = 1 << 15  # ids of a recording that are remembered, to drop what is sent again
+
+
+class RecordingStats(NamedTuple):
+    """What is known of a recording; times are seconds since the epoch."""
+
+    application_id: str
+    recording_id: str
+    bytes: int
+    messages: int | None  # these three None: its log was not opened since the daemon started
+    rows: int | None
+    entities: int | None
+    segments: int
+    producers: int  # that log into it now
+    live: bool  # some producer does
+    active_since_start: bool
+    started: float  # 0.0: unknown
+    last_write: float
+    error: str  # why nothing can be appended now; else empty
+
+
+class Recording:
+    """What belongs together: (application_id, recording_id)."""
+
+    def __init__(
+        self, directory: Path, application_id: str, recording_id: str, segment_bytes: int, bells: Bells
+    ) -> None:
+        self.directory = directory
+        self.application_id = application_id
+        self.recording_id = recording_id
+        self.log = Log(directory)
+        self.index = Index(directory)
+        self.producers = 0  # that log into it now; kept by the intake
+        self.active_since_start = False
+        self.removed = False
+        self.error = ""
+        self.is_open = False
+        self.last_write = 0.0
+        self.started = 0.0
+        self._segment_bytes = segment_bytes
+        self._bell = bells.add()
+        self._summary = Summary(self.index)
+        self._opening = threading.Lock()
+        self._recent = RecentIds(RECENT_CHUNKS)
+        self._store_infos: set[bytes] = set()
+        self._unindexed: list[Place] = []  # what the log holds and the index not yet
+        self._index_fails = False
+
+    @property
+    def name(self) -> str:
+        """How people and requests name it."""
+        return f"{self.application_id}/{self.recording_id}"
+
+    def open(self) -> None:
+        """Make log and index ready for use. Takes long only after a crash. Raises RecordingRemoved, LogWriteError."""
+        if self.is_open:
+            return
+        with self._opening:
+            if self.is_open:
+                return
+            if self.removed:
+                raise RecordingRemoved(f"recording {self.name} was removed")
+            try:
+                self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                recover(self.directory, self.log, self.index)
+                self.last_write = max((each.path.stat().st_mtime for each in self.log.segments), default=time.time())
+                if not self.log.segments:
+                    self.index.begin_segment(self.log.begin_segment(()))
+            except OSError as error:
+                raise LogWriteError(error, self.directory) from error
+            self.is_open = True
+
+    # for readers
+
+    @property
+    def end(self) -> Position:
+        """Where the next message will be written."""
+        self.open()
+        return self.log.end
+
+    def cursor(self, start: Position = START) -> Cursor:
+        """A reader's place. Its first read raises BadPosition if no message begins at `start`."""
+        return Cursor(self, start)
+
+    def locate(self, position: Position) -> tuple[int, int]:
+        """(number in `log.segments`, offset) of a position. Raises BadPosition."""
+        self.open()
+        if position == START:
+            return 0, rrd.STREAM_HEADER_SIZE
+        for number, segment in enumerate(self.log.segments):
+            if segment.number == position.segment and (
+                position.offset == segment.end
+                or position.offset == rrd.STREAM_HEADER_SIZE
+                or self.index.is_message_start(number, position.offset)
+            ):
+                return number, position.offset
+        raise BadPosition(
+            f"no message of recording {self.name} begins at {position}: start at 1:12, or where one ended"
+        )
+
+    async def grown(self, cursor: Cursor) -> None:
+        """Until `cursor` has something to read, or the recording is removed."""
+        await self._bell.wait(lambda: self.removed or cursor.lag() > 0)
+
+    def bytes_after(self, position: Position) -> int:
+        """How many bytes a cursor that starts at `position` has before it."""
+        if not self.is_open:
+            return 0
+        number, offset = self.locate(position)
+        segments = self.log.segments
+        return segments[number].end - offset + sum(each.end - each.first for each in segments[number + 1 :])
+
+    def entities(self) -> list[EntitySummary]:
+        """What each entity has, by path."""
+        self.open()
+        return self._summary.entities()
+
+    def stats(self) -> RecordingStats:
+        """Cheap: opens nothing."""
+        messages, rows = self.index.totals if self.is_open else (None, None)
+        return RecordingStats(
+            self.application_id,
+            self.recording_id,
+            self.log.size if self.is_open else _size_on_disk(self.directory),
+            messages,
+            rows,
+            self.index.names.entities if self.is_open else None,
+            len(self.log.segments) if self.is_open else len(list(self.directory.glob("*.rrd"))),
+            self.producers,
+            self.producers > 0,
+            self.active_since_start,
+            self.started,
+            self.last_write if self.is_open else _last_write(self.directory),
+            self.error,
+        )
+
+    # for the intake thread
+
+    def remember_what_is_here(self) -> None:
+        """Load what tells a message that was already written. Raises OSError."""
+        self.open()
+        if not self._recent:
+            for chunk_id in self.index.recent_chunk_ids(RECENT_CHUNKS):
+                self._recent.add(chunk_id)
+        if not self._store_infos:
+            self._store_infos = set(self._read_store_infos())
+
+    def _read_store_infos(self) -> list[bytes]:
+        keys: list[bytes] = []
+        segment, records = self.log.segments[-1], self.index.segments[-1].read()
+        with segment.path.open("rb") as file:
+            for record in records[(records["kind"] == rrd.Kind.STORE_INFO) & ((records["flags"] & FIRST) != 0)]:
+                file.seek(int(record["offset"]))
+                keys.append(store_info_key(file.read(int(record["size"]))))
+        return keys
+
+    def is_new(self, entry: IndexEntry, message: Buffers) -> bool:
+        """Whether a message is not in the log already; from now on it counts as if it were, until `forget`."""
+        if entry.kind == rrd.Kind.STORE_INFO:
+            key = store_info_key(b"".join(message))
+            known = key in self._store_infos
+            self._store_infos.add(key)
+            return not known
+        return self.is_new_chunk(entry.chunk_id)
+
+    def is_new_chunk(self, chunk_id: bytes) -> bool:
+        """Like `is_new`, of a message that is no store info."""
+        if not chunk_id:
+            return True
+        if chunk_id in self._recent:
+            return False
+        self._recent.add(chunk_id)
+        return True
+
+    def append(self, buffers: Buffers, entries: Sequence[IndexEntry], size: int) -> None:
+        """Write whole messages at the end of the log. Raises LogWriteError, and then none is in the log."""
+        try:
+            if self._segment_is_full(size):
+                self._rotate()
+            offset = self.log.append(buffers)
+        except LogWriteError as error:
+            self._forget(entries)
+            if not self.error:
+                log.error("appending stopped: %s", error)
+            self.error = str(error)
+            raise
+        if self.error:
+            log.info("appending again: %s", self.directory)
+            self.error = ""
+        for entry in entries:
+            self._unindexed.append(Place(offset, entry))
+            offset += entry.size
+        self.last_write = time.time()
+
+    def _forget(self, entries: Sequence[IndexEntry]) -> None:
+        """Messages that `is_new` let pass were not written: they may come again."""
+        self._recent.discard(entry.chunk_id for entry in entries)
+        if any(entry.kind == rrd.Kind.STORE_INFO for entry in entries):
+            self._store_infos = set(self._read_store_infos())
+
+    def _segment_is_full(self, size: int) -> bool:
+        segment = self.log.segments[-1]
+        return segment.sealed or (segment.end > segment.first and segment.end + size > self._segment_bytes)
+
+    def _rotate(self) -> None:
+        """Go on in a new segment that stands alone. Raises LogWriteError."""
+        last = self.log.segments[-1]
+        try:
+            if self._unindexed:
+                self.index.add(self._unindexed)  # what is not in the index cannot be repeated
+                self._unindexed = []
+            limit = min(MAX_PREAMBLE_BYTES, self._segment_bytes // 4)
+            messages, places = preamble(last, self.index.segments[-1], self.index.names, limit)
+            self.index.begin_segment(self.log.begin_segment(messages))
+            self.index.add(places)
+        except OSError as error:
+            raise LogWriteError(error, last.path) from error
+
+    def publish(self) -> None:
+        """Wake the readers."""
+        self._bell.ring()
+
+    def write_index(self) -> None:
+        """Bring the index up to the log. If the disk refuses, what is missing is kept and tried again at the next call."""
+        if not self._unindexed:
+            return
+        try:
+            self.index.add(self._unindexed)
+        except OSError as error:
+            if not self._index_fails:
+                log.error("the index cannot be written (%s): %s", error.strerror or error, self.directory)
+            self._index_fails = True
+            return
+        if self._index_fails:
+            log.info("the index is written again: %s", self.directory)
+            self._index_fails = False
+        self._unindexed = []
+
+    def release(self) -> None:
+        """Close files and forget what can be read again: nobody logs here for now."""
+        self.write_index()
+        self.log.release()
+        try:
+            self.index.release()
+        except OSError as error:
+            log.error("the index cannot be written (%s): %s", error.strerror or error, self.directory)
+        self._recent.clear()
+        self._store_infos.clear()
+
+    def mark_removed(self) -> None:
+        """Readers get RecordingRemoved from here on."""
+        self.removed = True
+        self._bell.ring()
+
+
+def _size_on_disk(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.glob("*.rrd"))
+
+
+def _last_write(directory: Path) -> float:
+    return max((path.stat().st_mtime for path in directory.glob("*.rrd")), default=0.0)

@@ -1,0 +1,120 @@
+"""Opening the log of a recording after anything: a clean stop, a kill, a power cut, a lost or foreign index.
+
+Closed segments are believed when their index's header fits the file. The last one is scanned from where its index ends,
+its torn tail is cut, and what the index lacks is put into it. Ends with log and index telling the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from rerund.describe import describe
+from rerund.index import FIRST, STATIC, Index, Names, Place, SegmentIndex
+from rerund.log import Log, Segment, cut_torn_tail, mapped, segment_files, whole_messages
+from rerund_sdk import rrd
+from rerund_sdk.errors import BadRrd
+from rerund_sdk.footer import is_sealed
+from rerund_sdk.wire import IndexEntry
+
+log = logging.getLogger(__name__)
+
+_PLACES_AT_ONCE: Final = 10_000
+
+
+def recover(directory: Path, to_log: Log, index: Index) -> None:
+    """Fill `to_log` and `index` from what lies in `directory`. Raises OSError."""
+    for unfinished in directory.glob("*.new"):
+        unfinished.unlink()
+    if not index.names.load():
+        log.warning("the index is damaged and is made anew: %s", directory)
+        discard_index(directory)
+    files = segment_files(directory)
+    for number, path in files:
+        is_last = path == files[-1][1]
+        segment_index = SegmentIndex(path)
+        if is_last or not _fits(path, segment_index, index.names):
+            if not _has_stream_header(path):
+                path.rename(path.with_suffix(".rrd.torn"))
+                log.warning("this segment has not even a header, it is kept aside as %s.torn: %s", path.name, path)
+                continue
+            _repair(path, segment_index, index)
+        totals = segment_index.totals
+        to_log.segments.append(Segment(path, number, totals.first, totals.end, _is_sealed(path)))
+        index.segments.append(segment_index)
+
+
+def discard_index(directory: Path) -> None:
+    """Remove all that is kept beside the segments: the next opening makes it anew."""
+    for path in (*directory.glob("*.index"), directory / "names"):
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _fits(path: Path, index: SegmentIndex, names: Names) -> bool:
+    """Whether the header of a closed segment's index can be believed."""
+    if not index.load_totals() or index.totals.names > len(names.names):
+        return False
+    return index.totals.end == path.stat().st_size or _is_sealed(path)
+
+
+def _is_sealed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_sealed(file)
+
+
+def _has_stream_header(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            rrd.check_stream_header(file.read(rrd.STREAM_HEADER_SIZE))
+        except BadRrd:
+            return False
+    return True
+
+
+def _repair(path: Path, segment_index: SegmentIndex, index: Index) -> None:
+    """Bring the index up to the last whole message and cut what follows it."""
+    with mapped(path) as content:
+        knows_first = segment_index.trust(len(content), len(index.names.names))
+        places: list[Place] = []
+        repeated_ids = _static_ids(index) if index.segments and not knows_first else set()
+        for place in _described(content, segment_index.totals.end, path):
+            if not knows_first:
+                knows_first = not _is_repeated(place.entry, repeated_ids, bool(index.segments))
+                if not knows_first:
+                    segment_index.set_first(place.offset + place.entry.size)
+            places.append(place._replace(repeated=place.offset < segment_index.totals.first))
+            if len(places) == _PLACES_AT_ONCE:
+                segment_index.add(places, index.names)
+                places.clear()
+        segment_index.add(places, index.names)
+        segment_index.write_totals()
+    if not _is_sealed(path):
+        cut_torn_tail(path, segment_index.totals.end)
+
+
+def _described(content: memoryview, start: int, path: Path) -> Iterator[Place]:
+    for frame in whole_messages(content, start):
+        with content[frame.start : frame.end] as message:
+            try:
+                entry = describe(message)
+            except BadRrd as error:  # whole, but nonsense: some producer's fault, and viewers skip it too
+                log.warning("message at offset %d cannot be indexed (%s): %s", frame.start, error, path)
+                entry = IndexEntry(frame.kind, len(message), b"", "", 0, False, ())
+        yield Place(frame.start, entry)
+
+
+def _static_ids(index: Index) -> set[bytes]:
+    records = index.segments[-1].read()
+    static = records[(records["flags"] & (FIRST | STATIC)) == (FIRST | STATIC)]
+    return {bytes(chunk_id) for chunk_id in static["chunk_id"]}
+
+
+def _is_repeated(entry: IndexEntry, static_ids: set[bytes], has_earlier: bool) -> bool:
+    """Whether a message at the front of a segment repeats one of the segment before."""
+    if entry.kind == rrd.Kind.STORE_INFO:
+        return has_earlier
+    return entry.static and entry.chunk_id in static_ids
