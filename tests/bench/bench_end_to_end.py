@@ -1,0 +1,68 @@
+"""How fast do four processes get their rows through the server into a file on disk?
+
+Ours counts until the daemon has acked everything: it is in the log. Rerun's has no acks: it counts until the file that
+its server writes has grown for the last time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.bench import side_by_side
+from tests.bench.side_by_side import Figures
+
+PRODUCERS = 4
+ROWS = {"scalars": 100_000, "image": 200}
+IMAGE_BYTES = 640 * 480 * 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    args = parser.parse_args()
+    print(f"end to end, {PRODUCERS} producers: {side_by_side.conditions()}\n{side_by_side.HEADER}")
+    for program, rows in ROWS.items():
+        ours, theirs = side_by_side.alternate(
+            args.runs,
+            lambda name=program, count=rows: _measure(name, count, "rerund"),
+            lambda name=program, count=rows: _measure(name, count, "rerun"),
+        )
+        unit = "rows/s" if program == "scalars" else "images/s"
+        print(side_by_side.row(program, ours["rate"], theirs["rate"], unit, more_is_better=True))
+        print(side_by_side.row(f"{program}, server CPU", ours["server_cpu"], theirs["server_cpu"], "s"))
+        print(side_by_side.row(f"{program}, server memory", ours["server_mb"], theirs["server_mb"], "MB"), flush=True)
+
+
+def _measure(program: str, rows: int, sdk: str) -> Figures:
+    with side_by_side.scratch() as directory, side_by_side.servers(directory, rerun_saves=True) as servers:
+        address, pid = (servers.rerund, servers.rerund_pid) if sdk == "rerund" else (servers.rerun, servers.rerun_pid)
+        server = psutil.Process(pid)
+        cpu = sum(server.cpu_times()[:2])
+        options = ("--address", address, "--rows", str(rows))
+        producers = [side_by_side.run(program, sdk, *options) for _ in range(PRODUCERS)]
+        runs = [side_by_side.figures(producer) for producer in producers]
+        ended = max(run["ended"] for run in runs) if sdk == "rerund" else _last_growth(directory / "rerun.rrd")
+        return {
+            "rate": PRODUCERS * rows / (ended - min(run["started"] for run in runs)),
+            "server_cpu": sum(server.cpu_times()[:2]) - cpu,
+            "server_mb": server.memory_info().rss / 1e6,
+        }
+
+
+def _last_growth(file: Path) -> float:
+    """When the file grew last, once it has not grown for half a second."""
+    size, since = -1, time.monotonic()
+    while time.monotonic() - since < 0.5:
+        now = file.stat().st_size
+        if now != size:
+            size, since = now, time.monotonic()
+        time.sleep(0.01)
+    return since
+
+
+if __name__ == "__main__":
+    main()
