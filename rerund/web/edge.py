@@ -11,7 +11,6 @@ from rerund.web import pages
 from rerund.web.access import Access
 from rerund.web.api import Api, Source
 
-HOST: Final = "127.0.0.1"
 USUAL_PORT: Final = 9090
 _MAX_BODY_BYTES: Final = 64 * 1024
 _STOP_TIMEOUT_S: Final = 1.0  # for answers under way when the daemon stops
@@ -30,10 +29,10 @@ class WebEdge:
 
     async def start(self) -> None:
         """Raises ConfigError if the port that was asked for is taken."""
-        listener = ports.listen(HOST, self._port, USUAL_PORT, "--http-port")
+        listener = ports.listen(ports.LOOPBACK, self._port, USUAL_PORT, "--http-port")
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=ports.BACKLOG).start()
-        self.endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
+        self.endpoint = f"http://{ports.LOOPBACK}:{listener.getsockname()[1]}"
 
     async def stop(self) -> None:
         await self._api.close_sockets()
@@ -42,7 +41,7 @@ class WebEdge:
 
 
 def _application(api: Api) -> web.Application:
-    access = Access(HOST)
+    access = Access(ports.LOOPBACK)
     app = web.Application(middlewares=[access.check], client_max_size=_MAX_BODY_BYTES)
     app.on_response_prepare.append(access.add_headers)
     pages.add_routes(app.router)

@@ -13,18 +13,27 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import WSMsgType, web
 
-from rerund.cursor import Cursor
 from rerund.errors import BadPosition, RecordingRemoved
+from rerund.log import Position
 from rerund_sdk import rrd
 
 BATCH_BYTES: Final = 1 << 20
 MAX_REQUEST_BYTES: Final = 4096  # of one text frame from the page
 NOT_FOUND: Final = 4404  # close code: the recording, or the position in it, is not there
 MAX_REASON_BYTES: Final = 123  # of a close frame
+
+
+class Reader(Protocol):
+    """What is streamed: a cursor."""
+
+    @property
+    def position(self) -> Position: ...
+
+    async def read(self, max_bytes: int) -> bytes: ...
 
 
 @dataclass
@@ -47,7 +56,7 @@ class Credit:
             await self._grown.wait()
 
 
-async def stream(socket: web.WebSocketResponse, cursor: Cursor, window: int | None) -> None:
+async def stream(socket: web.WebSocketResponse, cursor: Reader, window: int | None) -> None:
     """Send what `cursor` reads until the page or the recording goes away."""
     credit = Credit(window)
     sender = asyncio.create_task(_send(socket, cursor, credit))
@@ -63,7 +72,7 @@ async def stream(socket: web.WebSocketResponse, cursor: Cursor, window: int | No
             await receiver
 
 
-async def _send(socket: web.WebSocketResponse, cursor: Cursor, credit: Credit) -> None:
+async def _send(socket: web.WebSocketResponse, cursor: Reader, credit: Credit) -> None:
     try:
         while True:
             await credit.wait()
