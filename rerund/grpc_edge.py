@@ -1,0 +1,173 @@
+"""The gRPC edge: Rerun's message proxy, so that stock SDKs log into the daemon and stock viewers show what it has.
+
+Form: `rerun.sdk_comms.v1alpha1.MessageProxyService`; bodies pass as they are, only their wrapping changes.
+A viewer gets every recording that is active since the daemon started, also those that become so later (`grpc_replay`
+chooses others): one small task a recording, and all of one viewer take turns at its stream. A turn ends when gRPC has
+taken what was read for it, so a viewer that is slow or frozen holds one block of one recording, and nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any, Final
+
+import grpc
+import zmq
+
+from rerund.config import Config
+from rerund.edge import ViewerInfo
+from rerund.errors import RecordingRemoved
+from rerund.foreign import wrap_head
+from rerund.grpc_intake import GrpcIntake
+from rerund.ports import LOOPBACK, bind_port
+from rerund.recording import Recording
+from rerund.store import Store
+from rerund_sdk import rrd
+from rerund_sdk.errors import BadRrd, RerundError
+
+log = logging.getLogger(__name__)
+
+SERVICE: Final = "rerun.sdk_comms.v1alpha1.MessageProxyService"
+USUAL_PORT: Final = 9876
+_BLOCK_BYTES: Final = 256 * 1024  # read in one turn, unless one message alone is larger
+_STOP_SECS: Final = 1.0  # for streams to end by themselves
+_REQUEST_OVERHEAD: Final = 64 * 1024  # of a message, beside the .rrd message in it
+_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),  # a port that is taken is taken
+    ("grpc.max_send_message_length", -1),
+    ("grpc.http2.max_ping_strikes", 0),  # viewers ping after data, to measure the connection: no abuse
+    ("grpc.http2.min_ping_interval_without_data_ms", 1),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # A peer that is gone is let go after 20 minutes; one that is only frozen answers again before that, and no Rerun
+    # viewer reconnects. Both cost next to nothing.
+    ("grpc.keepalive_time_ms", 5 * 60_000),
+    ("grpc.keepalive_timeout_ms", 15 * 60_000),
+)
+
+
+class GrpcEdge:
+    """Serves viewers and takes data from SDKs, on one port."""
+
+    def __init__(self, store: Store, viewers: list[ViewerInfo], context: zmq.Context[Any], config: Config) -> None:
+        self.endpoint = ""
+        self._store = store
+        self._viewers = viewers
+        self._config = config
+        self._intake = GrpcIntake(store, context, config.max_message_bytes)
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> None:
+        """Bind and serve. Raises ConfigError."""
+        most = self._config.max_message_bytes + _REQUEST_OVERHEAD
+        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_receive_message_length", min(most, 2**31 - 1))))
+        handlers = {
+            "ReadMessages": grpc.unary_stream_rpc_method_handler(self._read_messages),
+            "WriteMessages": grpc.stream_unary_rpc_method_handler(self._write_messages),
+        }
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        port = bind_port(self._bind, self._config.grpc_port, USUAL_PORT, "--grpc-port")
+        await self._server.start()
+        self.endpoint = f"rerun+http://{LOOPBACK}:{port}/proxy"
+
+    def _bind(self, port: int) -> int:
+        assert self._server is not None
+        with socket.create_server((LOOPBACK, port)):  # gRPC itself would tell on stderr that a port is taken
+            pass
+        try:
+            return self._server.add_insecure_port(f"{LOOPBACK}:{port}")
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
+
+    async def stop(self) -> None:
+        """End every stream and give the port back."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.stop(_STOP_SECS)
+            await self._intake.close()
+
+    async def _write_messages(self, requests: Any, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        async with self._intake.stream(context.peer()) as stream:
+            try:
+                async for request in requests:
+                    await stream.take(request)
+                await stream.finish()
+            except BadRrd as error:
+                log.warning("an SDK at %s sent what is no Rerun data, its stream ends: %s", context.peer(), error)
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            except RerundError as error:
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        return b""
+
+    async def _read_messages(self, _request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        viewer = _Viewer(context, self._viewers)
+        try:
+            for recording in self._replayed():
+                viewer.show(recording)
+            seen = 0
+            while True:
+                active = await self._store.activated(seen)
+                seen += len(active)
+                for recording in active:
+                    viewer.show(recording)
+        finally:
+            await viewer.close()
+
+    def _replayed(self) -> list[Recording]:
+        """Recordings that a newcomer gets although nobody logged into them since the daemon started, oldest first."""
+        if self._config.grpc_replay == "active":
+            return []
+        recordings = sorted(self._store.recordings(), key=lambda recording: recording.stats().last_write)
+        return recordings if self._config.grpc_replay == "all" else _last(recordings, int(self._config.grpc_replay))
+
+
+class _Viewer:
+    """One ReadMessages stream."""
+
+    def __init__(self, context: grpc.aio.ServicerContext[bytes, bytes], viewers: list[ViewerInfo]) -> None:
+        self._context = context
+        self._viewers = viewers
+        self._turn = asyncio.Lock()
+        self._tasks: dict[Recording, asyncio.Task[None]] = {}
+
+    def show(self, recording: Recording) -> None:
+        """Send all of `recording`, from now on too, unless it is shown already."""
+        if recording not in self._tasks:
+            self._tasks[recording] = asyncio.create_task(self._send(recording))
+
+    async def _send(self, recording: Recording) -> None:
+        cursor = recording.cursor()
+        info = ViewerInfo("grpc", self._context.peer(), recording, cursor)
+        self._viewers.append(info)
+        try:
+            await asyncio.to_thread(recording.open)
+            while True:
+                if not recording.producers and not cursor.lag():
+                    cursor.close()  # an idle recording needs no open file
+                await recording.grown(cursor)
+                async with self._turn:
+                    for message in _responses(await cursor.read(_BLOCK_BYTES)):
+                        await self._context.write(message)
+        except RecordingRemoved as error:
+            log.info("%s: a viewer at %s gets no more of it", error, self._context.peer())
+        finally:
+            cursor.close()
+            self._viewers.remove(info)
+
+    async def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+def _responses(data: bytes) -> Iterator[bytes]:
+    """Each of the .rrd messages in `data` as a ReadMessagesResponse."""
+    view = memoryview(data)
+    for frame in rrd.frames(view):
+        yield b"".join((wrap_head(frame.kind, frame.end - frame.body.start), view[frame.body]))
+
+
+def _last(recordings: list[Recording], count: int) -> list[Recording]:
+    return recordings[len(recordings) - min(count, len(recordings)) :]
