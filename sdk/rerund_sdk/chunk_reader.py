@@ -58,6 +58,7 @@ class Chunk(NamedTuple):
     row_ids: pa.Field[Any]
     indexes: tuple[Index, ...]  # none: static
     components: tuple[Component, ...]
+    row_id_column: pa.Array[Any]
 
 
 def parse_arrow_msg(body: bytes | memoryview) -> ArrowMsg:
@@ -157,12 +158,13 @@ def _compressed_buffers(metadata: pa.Buffer) -> list[tuple[int, int]]:
 def _chunk(batch: pa.RecordBatch) -> Chunk:
     metadata = batch.schema.metadata or _NO_METADATA
     row_ids: pa.Field[Any] | None = None
+    row_id_column: pa.Array[Any] | None = None
     indexes: list[Index] = []
     components: list[Component] = []
     for field, column in zip(batch.schema, batch.columns, strict=True):
         kind = (field.metadata or _NO_METADATA).get(b"rerun:kind", b"data")
         if kind == b"control":
-            row_ids = field
+            row_ids, row_id_column = field, column
         elif kind in (b"index", b"time"):
             indexes.append(_index(field, column))
         else:
@@ -176,7 +178,8 @@ def _chunk(batch: pa.RecordBatch) -> Chunk:
     path = metadata.get(b"rerun:entity_path")
     if path is None:
         raise BadRrd("a chunk has no rerun:entity_path")
-    return Chunk(_chunk_id(metadata), _text(path), batch.num_rows, row_ids, tuple(indexes), tuple(components))
+    chunk_id, rows = _chunk_id(metadata), batch.num_rows
+    return Chunk(chunk_id, _text(path), rows, row_ids, tuple(indexes), tuple(components), row_id_column)
 
 
 def _chunk_id(metadata: dict[bytes, bytes]) -> bytes:

@@ -6,6 +6,7 @@ RerundError
 │   └── WrongVersion    of a protocol that this side does not speak
 ├── PlaceError          a directory or socket cannot be used: too long a path, somebody else's, not writable
 ├── BadData             what was given to `log` or an archetype has a wrong shape, dtype or type
+├── LoadError           a recording cannot be loaded: no such file or recording, or not clear which
 ├── ModeError           an operating mode cannot be entered: a port or file is taken, no daemon can be run
 └── DaemonError         the daemon refused a request, or cannot be reached
 """
@@ -35,6 +36,10 @@ class PlaceError(RerundError):
 
 class BadData(RerundError, ValueError):
     """Data given to the SDK has a wrong shape, dtype or type."""
+
+
+class LoadError(RerundError):
+    """A recording cannot be loaded."""
 
 
 class ModeError(RerundError):
