@@ -1,0 +1,310 @@
+"""The thread that talks to the daemon for one producer, for as long as it lives.
+
+A *link* is one ZeroMQ connection: hello, welcome, then appends and acks. When it breaks, the next begins with a hello;
+the welcome says what the daemon has, and the rest is sent again, in order. Between hello and welcome nothing is sent.
+Rule 1: the socket, its context and its monitor belong to this thread and never outlive a link.
+Rule 2: connected means that the daemon answers: it is asked (ping) after PING_SECS of silence. A daemon that is
+silent but there keeps its link: it may only be stopped, and what it was sent lies in its socket.
+Rule 3: what is wrong is said once when it begins, and once when it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import zmq
+
+from rerund_sdk import wire
+from rerund_sdk.errors import BadWireMessage
+from rerund_sdk.outbox import InFlight, Outbox
+
+logger = logging.getLogger("rerund_sdk")
+
+PING_SECS: Final = 1.0
+SILENCE_SECS: Final = 3.0  # a daemon that says nothing for so long counts as away
+_RECONNECT_MS: Final = (50, 500)  # first and longest pause of ZeroMQ between two attempts
+_TCP_HEARTBEAT_MS: Final = (2_000, 10_000)  # interval, timeout: finds out about pulled cables
+_GOODBYE_MS: Final = 200  # what the last message may take to leave
+_BACKOFF_SECS: Final = (0.1, 5.0)  # first and longest pause after "not-now", or between links that fail at once
+_JOIN_BYTES: Final = 64 * 1024  # parts below are joined into one frame, larger ones are sent without a copy
+
+
+class Connection:
+    """Delivers an outbox to the daemon at `endpoint`."""
+
+    def __init__(
+        self, endpoint: str, hello: Callable[[], wire.Hello], outbox: Outbox, context: zmq.Context[Any] | None = None
+    ) -> None:
+        """context: for an inproc endpoint, that of the daemon in this process."""
+        self.endpoint = endpoint
+        self.welcome: wire.Welcome | None = None  # of the link that stands
+        self.synced_seq = 0
+        self._hello = hello
+        self._outbox = outbox
+        self._context = context
+        self._stopped = threading.Event()
+        self._last_heard = float("-inf")
+        self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._rung = False
+        self._away_since = time.monotonic()
+        self._away_told = False
+        self._reject_told = False
+        self._thread = threading.Thread(target=self._run, name="rerund connection", daemon=True)
+
+    # For any thread
+
+    def start(self) -> None:
+        """Raises RuntimeError if the interpreter is ending."""
+        self._thread.start()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the daemon has said something lately."""
+        return self.welcome is not None and time.monotonic() - self._last_heard < SILENCE_SECS
+
+    def ring(self) -> None:
+        """There is something to send."""
+        if not self._rung:
+            self._rung = True
+            with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
+                os.write(self._bell[1], b"!")
+
+    def stop(self, deadline: float) -> None:
+        """Say goodbye and end the thread; it needs a moment, not what is still unsent."""
+        self._stopped.set()
+        self._rung = False
+        self.ring()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if not self._thread.is_alive():
+            self._close_bell()
+
+    def after_fork(self) -> None:
+        """In the child. The thread is not here, and neither are its sockets: they are left alone."""
+        self._close_bell()
+
+    def _close_bell(self) -> None:
+        for file in self._bell:
+            os.close(file)
+
+    # The thread
+
+    def _run(self) -> None:
+        context = self._context or zmq.Context()
+        pause = 0.0
+        while not self._stopped.is_set():
+            with _opened_link(context, self.endpoint, self._bell[0]) as link:
+                was_welcome = self._talk(link)
+            self.welcome = None
+            pause = 0.0 if was_welcome else min(max(pause * 2, _BACKOFF_SECS[0]), 1.0)
+            self._stopped.wait(pause)
+        if context is not self._context:
+            context.term()  # waits for the goodbye, _GOODBYE_MS at most
+
+    def _talk(self, link: _Link) -> bool:
+        """Use a link until it breaks, or until the end. Whether it came to a welcome."""
+        talk = _Talk(link, self._outbox)
+        link.send(self._hello())
+        while not self._stopped.is_set():
+            if not link.wait(talk.due_secs()):
+                break
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._bell[0], 4096)
+            self._rung = False  # after the read and before looking: whoever rings from here on is heard
+            self._hear(link, talk)
+            if talk.is_open:
+                talk.send_all(self.welcome)
+            self._ask_if_silent(link, talk)
+            self._tell_of_change()
+        if talk.is_open:
+            link.say_goodbye(wire.Goodbye(self._outbox.last_seq, self._outbox.losses()))
+        return talk.was_welcome
+
+    def _hear(self, link: _Link, talk: _Talk) -> None:
+        for frames in link.received():
+            try:
+                message = wire.decode(frames)
+            except BadWireMessage as error:
+                if not talk.was_welcome:
+                    self._refused(talk, str(error))
+                continue
+            self._last_heard = time.monotonic()
+            talk.is_asked = False
+            if isinstance(message, wire.Ack):
+                self._outbox.acked(message.written_seq)
+                self.synced_seq = message.synced_seq
+            elif isinstance(message, wire.Welcome):
+                self.welcome = message
+                talk.welcomed(message)
+            elif isinstance(message, wire.Reject):
+                self._rejected(link, talk, message)
+
+    def _rejected(self, link: _Link, talk: _Talk, reject: wire.Reject) -> None:
+        if reject.code == "unknown-producer":
+            if talk.is_open:  # of many rejects only the first asks for a hello
+                talk.is_open = False
+                link.send(self._hello())
+        elif reject.code == "version" or (reject.code == "bad-message" and not reject.seq):
+            self._refused(talk, reject.reason)
+        elif reject.code == "bad-message":
+            lost_rows = self._outbox.refused(reject.seq, f"refused: {reject.reason}")
+            if lost_rows and not self._reject_told:
+                self._reject_told = True
+                logger.error("the daemon refused %d rows, they are lost: %s", lost_rows, reject.reason)
+        else:  # "not-now", and what a later daemon may say in its place
+            talk.pause(reject.reason)
+
+    def _refused(self, talk: _Talk, reason: str) -> None:
+        """Nothing more is sent on this link; the next daemon may be another one."""
+        talk.is_open = False
+        if not self._reject_told:
+            self._reject_told = True
+            logger.error("the daemon at %s does not take our rows, they are kept: %s", self.endpoint, reason)
+
+    def _ask_if_silent(self, link: _Link, talk: _Talk) -> None:
+        silent = time.monotonic() - self._last_heard
+        if talk.was_welcome and silent > PING_SECS and not talk.is_asked:
+            talk.is_asked = True
+            link.send(wire.Ping())
+
+    def _tell_of_change(self) -> None:
+        now = time.monotonic()
+        if self.connected:
+            if self._away_told:
+                logger.warning("the daemon at %s answers again, after %.0f s", self.endpoint, now - self._away_since)
+            self._away_since, self._away_told = now, False
+        elif not self._away_told and not self._reject_told and now - self._away_since > SILENCE_SECS:
+            self._away_told = True
+            logger.warning("no daemon answers at %s: rows are kept and sent when it does", self.endpoint)
+
+
+class _Talk:
+    """What is agreed on one link."""
+
+    def __init__(self, link: _Link, outbox: Outbox) -> None:
+        self.is_open = False  # the daemon takes appends
+        self.was_welcome = False
+        self.is_asked = False  # a ping is on its way
+        self._link = link
+        self._outbox = outbox
+        self._again: Iterator[InFlight] = iter(())  # in flight since before this link
+        self._backoff = 0.0
+        self._paused_until = 0.0
+
+    def welcomed(self, welcome: wire.Welcome) -> None:
+        self.was_welcome = self.is_open = True
+        self._outbox.acked(welcome.written_seq)
+        self._again = iter(tuple(self._outbox.in_flight))
+
+    def send_all(self, welcome: wire.Welcome | None) -> None:
+        """Send what the window lets through."""
+        if time.monotonic() < self._paused_until:
+            return
+        limit = welcome.max_message_bytes if welcome else 0
+        for append in self._appends():
+            largest = max(queued.message.entry.size for queued in append.batch)
+            if limit and largest > limit:
+                reason = f"a message has {largest} bytes, over the daemon's max_message_bytes = {limit}"
+                if self._outbox.refused(append.seq, reason):
+                    logger.error("rows are lost: %s", reason)
+            else:
+                self._link.send_append(append)
+
+    def _appends(self) -> Iterator[InFlight]:
+        yield from self._again
+        while append := self._outbox.next_append():
+            yield append
+
+    def pause(self, reason: str) -> None:
+        """The daemon takes nothing for a moment: all in flight is sent again later."""
+        now = time.monotonic()
+        if now < self._paused_until:
+            return
+        if not self._backoff:
+            logger.warning("the daemon takes no rows for now, they are kept: %s", reason)
+        self._backoff = min(max(self._backoff * 2, _BACKOFF_SECS[0]), _BACKOFF_SECS[1])
+        self._paused_until = now + self._backoff
+        self._outbox.renumber()
+        self._again = iter(tuple(self._outbox.in_flight))
+
+    def due_secs(self) -> float:
+        """When to act though nothing happens."""
+        paused = self._paused_until - time.monotonic()
+        return min(paused, PING_SECS) if paused > 0 else PING_SECS
+
+
+class _Link:
+    """One socket and its monitor."""
+
+    def __init__(self, context: zmq.Context[Any], endpoint: str, bell: int) -> None:
+        self._socket = context.socket(zmq.DEALER)
+        self._socket.linger = 0
+        self._socket.sndhwm = 0  # the outbox's window is the limit
+        self._socket.rcvhwm = 0
+        self._socket.reconnect_ivl, self._socket.reconnect_ivl_max = _RECONNECT_MS
+        self._socket.copy_threshold = _JOIN_BYTES
+        if endpoint.startswith("tcp:"):
+            self._socket.heartbeat_ivl, self._socket.heartbeat_timeout = _TCP_HEARTBEAT_MS
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._poller.register(bell, zmq.POLLIN)
+        self._socket.connect(endpoint)
+
+    def wait(self, timeout_secs: float) -> bool:
+        """Wait for the daemon, the bell or the timeout; False once the link is broken."""
+        return self._monitor not in dict(self._poller.poll(int(timeout_secs * 1000)))
+
+    def received(self) -> Iterator[list[bytes]]:
+        with contextlib.suppress(zmq.Again):
+            while True:
+                yield self._socket.recv_multipart(zmq.NOBLOCK)
+
+    def send(self, message: wire.Message) -> None:
+        self._socket.send_multipart(wire.encode(message))
+
+    def send_append(self, append: InFlight) -> None:
+        entries = tuple(queued.message.entry for queued in append.batch)
+        header, *parts = wire.encode(
+            wire.Append(append.seq, entries, tuple(part for queued in append.batch for part in queued.message.data))
+        )
+        self._socket.send_multipart([header, *_joined(parts)], copy=False)
+
+    def say_goodbye(self, goodbye: wire.Goodbye) -> None:
+        self._socket.linger = _GOODBYE_MS
+        self.send(goodbye)
+
+    def close(self) -> None:
+        self._socket.disable_monitor()
+        self._monitor.close(0)
+        self._socket.close()
+
+
+@contextlib.contextmanager
+def _opened_link(context: zmq.Context[Any], endpoint: str, bell: int) -> Iterator[_Link]:
+    link = _Link(context, endpoint, bell)
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+def _joined(parts: list[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """The same bytes in fewer frames: a small frame costs more than its copy."""
+    small: list[bytes | memoryview] = []
+    for part in parts:
+        if len(part) < _JOIN_BYTES:
+            small.append(part)
+            continue
+        if small:
+            yield b"".join(small)
+            small = []
+        yield part
+    if small:
+        yield b"".join(small)

@@ -1,0 +1,313 @@
+"""What a producer has not yet delivered: in memory up to a bound, then on disk up to a bound, then a policy decides.
+
+A message waits in one of three queues: static data, small rows, and bulk (images, clouds, meshes). The first go first,
+but every append takes something of each, so none starves another; rows of one entity keep their order. Room is made at
+the cost of the least urgent queue: an image never displaces a text.
+
+Form: a queue is `head` (leaves next), then what is on disk, then `writing`, then `tail` (waits to be written). While
+something is behind the head, new messages go to the tail. `spiller.py` alone moves messages between memory and disk.
+Rule 1: `put` waits for nothing but a lock that nobody holds during I/O, unless the memory is full: then at most
+PATIENCE_SECS while the disk may still make room, or as long as the policy "block" was told to.
+Rule 2: an append keeps its content until it is acked; the policy never drops it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from rerund_sdk.losses import LossCounter
+from rerund_sdk.rrd import Kind
+from rerund_sdk.sinks import EncodedMessage
+from rerund_sdk.spill import Queued
+from rerund_sdk.wire import IndexEntry, Loss
+
+logger = logging.getLogger("rerund_sdk")
+
+MIB: Final = 1024 * 1024
+BULK_ROW_BYTES: Final = 8 * 1024  # rows larger than this are bulk
+MESSAGE_OVERHEAD: Final = 512  # bytes that a waiting message takes in memory beside its own, about
+PATIENCE_SECS: Final = 0.25
+IMPATIENT_SECS: Final = 5.0  # how long nobody waits for the disk any more after it was waited for in vain
+WINDOW_BYTES: Final = 16 * MIB  # sent and not yet acked: enough to keep a socket busy while acks travel
+WINDOW_APPENDS: Final = 256
+APPEND_BYTES: Final = 1 * MIB  # small messages travel together up to this, a larger one alone
+APPEND_MESSAGES: Final = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """How much is kept while the daemon is away or slow, and what happens beyond that.
+
+    memory_bytes, spill_bytes: kept in memory, and then in the state directory (0: nothing there).
+    when_full: "drop-oldest", "drop-newest", or "block": wait up to block_secs for room, then drop the newest. It is
+    the thread that encodes which waits; `log` itself never does. What is dropped is counted and told to the daemon.
+    """
+
+    memory_bytes: int = 64 * MIB
+    spill_bytes: int = 2048 * MIB
+    when_full: Literal["drop-oldest", "drop-newest", "block"] = "drop-oldest"
+    block_secs: float = 1.0
+
+
+class InFlight(NamedTuple):
+    """An append that is being sent and not yet acked."""
+
+    seq: int
+    batch: tuple[Queued, ...]
+    cost: int  # bytes of memory
+
+
+class Queue:
+    """The messages of one class."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.head: deque[Queued] = deque()
+        self.head_bytes = 0
+        self.on_disk = 0  # messages
+        self.first_on_disk = 0  # number of the oldest of them
+        self.writing: list[Queued] = []
+        self.tail: deque[Queued] = deque()
+
+    def __len__(self) -> int:
+        return len(self.head) + self.on_disk + len(self.writing) + len(self.tail)
+
+    @property
+    def is_behind(self) -> bool:
+        """New messages must not go to the head."""
+        return bool(self.on_disk or self.writing or self.tail)
+
+    def push_head(self, queued: Queued) -> None:
+        self.head.append(queued)
+        self.head_bytes += queued.message.entry.size
+
+    def pop_head(self) -> Queued:
+        queued = self.head.popleft()
+        self.head_bytes -= queued.message.entry.size
+        return queued
+
+    def pop_oldest_in_memory(self) -> Queued | None:
+        if self.head:
+            return self.pop_head()
+        return self.tail.popleft() if self.tail else None
+
+    def advance(self) -> None:
+        """Spare the tail the way over the disk, if nothing is there before it."""
+        while self.tail and not self.on_disk and not self.writing and self.head_bytes < APPEND_BYTES:
+            self.push_head(self.tail.popleft())
+
+    def lowest_number(self) -> float:
+        if self.head:
+            return self.head[0].number
+        if self.on_disk:
+            return self.first_on_disk
+        waiting = self.writing or self.tail
+        return waiting[0].number if waiting else float("inf")
+
+
+class Outbox:
+    """All that one producer has to deliver. Every method is for any thread."""
+
+    def __init__(self, limits: Delivery) -> None:
+        self.limits = limits
+        self.changed = threading.Condition()  # guards all state
+        self.static, self.small, self.bulk = Queue("1"), Queue("2"), Queue("3")
+        self.queues = (self.static, self.small, self.bulk)  # most urgent first
+        self.singly: deque[Queued] = deque()  # of appends that were refused: to be sent one by one
+        self.in_flight: deque[InFlight] = deque()
+        self.memory = 0  # bytes
+        self.disk_takes_more = False  # set by the spiller while it can write
+        self.on_tail: Callable[[], None] = lambda: None  # the spiller's: called, with the lock held, when it has work
+        self.last_number = 0
+        self.last_seq = 0
+        self._in_flight_bytes = 0
+        self._small_paths: set[str] = set()  # entities of which something waits in `small`
+        self._bulk_paths: set[str] = set()  # entities that have had bulk rows
+        self._losses = LossCounter()
+        self._dropping = False
+        self._impatient_until = 0.0
+
+    def __len__(self) -> int:
+        """How many messages are not delivered."""
+        return sum(map(len, self.queues)) + len(self.singly) + sum(len(append.batch) for append in self.in_flight)
+
+    @property
+    def lost_rows(self) -> int:
+        return self._losses.rows
+
+    def losses(self) -> tuple[Loss, ...]:
+        with self.changed:
+            return self._losses.entries()
+
+    def put(self, messages: Sequence[EncodedMessage]) -> None:
+        """Take messages, in order."""
+        with self.changed:
+            for message in messages:
+                self._put(message)
+
+    def wait_delivered(self, number: int, deadline: float) -> bool:
+        """Whether all messages up to `number` are delivered, or given up, by `deadline` (of time.monotonic())."""
+        with self.changed:
+            timeout = min(max(deadline - time.monotonic(), 0), threading.TIMEOUT_MAX)
+            return self.changed.wait_for(lambda: self._lowest_number() > number, timeout)
+
+    # Appends
+
+    def next_append(self) -> InFlight | None:
+        """The next append to send; None if there is nothing to send now, or too much in flight."""
+        with self.changed:
+            if self._in_flight_bytes >= WINDOW_BYTES or len(self.in_flight) >= WINDOW_APPENDS:
+                return None
+            batch = [self.singly.popleft()] if self.singly else self._next_batch()
+            if not batch:
+                return None
+            self.last_seq += 1
+            append = InFlight(self.last_seq, tuple(batch), sum(map(cost, batch)))
+            self.in_flight.append(append)
+            self._in_flight_bytes += append.cost
+            if any(queue.on_disk for queue in self.queues):
+                self.changed.notify_all()  # the spiller may read on
+            return append
+
+    def acked(self, written_seq: int) -> None:
+        """The daemon has everything up to `written_seq`."""
+        with self.changed:
+            while self.in_flight and self.in_flight[0].seq <= written_seq:
+                self._forget(self.in_flight.popleft())
+            self._room_was_made()
+
+    def refused(self, seq: int, cause: str) -> int:
+        """The daemon will never take this append: one message alone is lost, several are tried singly. Lost rows."""
+        with self.changed:
+            append = next((append for append in self.in_flight if append.seq == seq), None)
+            if append is None:
+                return 0
+            self.in_flight.remove(append)
+            if len(append.batch) > 1:
+                self._in_flight_bytes -= append.cost
+                self.singly.extend(append.batch)
+                return 0
+            self._forget(append)
+            entry = append.batch[0].message.entry
+            self._losses.add(entry, cause)
+            self._room_was_made()
+            return entry.rows
+
+    def renumber(self) -> None:
+        """Give everything in flight a new seq, in the same order, so that it counts as never sent."""
+        with self.changed:
+            for place, append in enumerate(self.in_flight):
+                self.last_seq += 1
+                self.in_flight[place] = append._replace(seq=self.last_seq)
+
+    def _next_batch(self) -> list[Queued]:
+        batch: list[Queued] = []
+        size = 0
+        for queue in self.queues:
+            queue.advance()
+            first_of_queue = True  # goes along whatever its size: no queue starves another
+            while queue.head and len(batch) < APPEND_MESSAGES:
+                if not first_of_queue and size + queue.head[0].message.entry.size > APPEND_BYTES:
+                    break
+                queued = queue.pop_head()
+                batch.append(queued)
+                size += queued.message.entry.size
+                first_of_queue = False
+        return batch
+
+    def _forget(self, append: InFlight) -> None:
+        self._in_flight_bytes -= append.cost
+        self.memory -= append.cost
+
+    def _lowest_number(self) -> float:
+        """Of all that is not delivered."""
+        flying = min((queued.number for append in self.in_flight for queued in append.batch), default=float("inf"))
+        refused = min((queued.number for queued in self.singly), default=float("inf"))
+        return min(flying, refused, *(queue.lowest_number() for queue in self.queues))
+
+    # Taking messages in
+
+    def _put(self, message: EncodedMessage) -> None:
+        queue = self._queue_for(message.entry)
+        self.last_number += 1
+        queued = Queued(self.last_number, message)
+        if not self._has_room(cost(queued)) and not self._make_room(cost(queued), queue):
+            self.lose([message.entry])
+            return
+        self.memory += cost(queued)
+        if self.limits.spill_bytes and (queue.is_behind or self.memory > self.limits.memory_bytes // 2):
+            queue.tail.append(queued)
+            self.on_tail()
+        else:
+            queue.push_head(queued)
+
+    def _queue_for(self, entry: IndexEntry) -> Queue:
+        """An entity with a large row is bulk from then on; while it still waits as small, it stays small."""
+        if entry.static:
+            return self.static
+        path = entry.entity_path
+        if path in self._bulk_paths:
+            return self.bulk
+        if not len(self.small):
+            self._small_paths.clear()
+        is_large = entry.kind == Kind.ARROW and entry.size > BULK_ROW_BYTES * max(entry.rows, 1)
+        if is_large and path not in self._small_paths:
+            self._bulk_paths.add(path)
+            return self.bulk
+        self._small_paths.add(path)
+        return self.small
+
+    def _has_room(self, needed: int) -> bool:
+        # One message larger than all the memory passes when it is alone
+        return self.memory + needed <= self.limits.memory_bytes or self.memory == 0
+
+    def _make_room(self, needed: int, queue: Queue) -> bool:
+        """Whether a message that belongs to `queue` may stay; what is less urgent goes first."""
+        if (patience := self._patience()) and self.changed.wait_for(lambda: self._has_room(needed), patience):
+            return True
+        if patience == PATIENCE_SECS:
+            self._impatient_until = time.monotonic() + IMPATIENT_SECS
+        first_victim = self.queues.index(queue)
+        if self.limits.when_full != "drop-oldest":
+            first_victim += 1
+        for victim in reversed(self.queues[first_victim:]):
+            while not self._has_room(needed) and (oldest := victim.pop_oldest_in_memory()):
+                self.memory -= cost(oldest)
+                self.lose([oldest.message.entry])
+        return self._has_room(needed)
+
+    def _patience(self) -> float:
+        if self.limits.when_full == "block":
+            return self.limits.block_secs
+        return PATIENCE_SECS if self.disk_takes_more and time.monotonic() > self._impatient_until else 0.0
+
+    def lose(self, entries: Sequence[IndexEntry]) -> None:
+        """These messages are dropped for want of room."""
+        for entry in entries:
+            self._losses.add(entry, f"no room: {self.limits.when_full}")
+        if entries and not self._dropping:
+            self._dropping = True
+            logger.error(
+                "rows are being lost, by %s: more waits for the daemon than memory_bytes = %d and spill_bytes = %d. "
+                "See why it does not take them, or raise these limits (rerund_sdk.Delivery)",
+                self.limits.when_full,
+                self.limits.memory_bytes,
+                self.limits.spill_bytes,
+            )
+
+    def _room_was_made(self) -> None:
+        if self._dropping and self.memory < self.limits.memory_bytes // 2 and not any(q.on_disk for q in self.queues):
+            self._dropping = False
+            logger.warning("no more rows are being lost; %d have been, all in all", self._losses.rows)
+        self.changed.notify_all()
+
+
+def cost(queued: Queued) -> int:
+    """Bytes of memory that the message takes."""
+    return queued.message.entry.size + MESSAGE_OVERHEAD

@@ -1,0 +1,207 @@
+"""The thread that moves an outbox's messages to disk when memory gets short, and back when the connection wants them.
+
+It starts at the first need. All file I/O of an outbox is here and outside its lock: a slow disk stalls this thread
+alone. A disk that fails is tried again every RETRY_SECS; meanwhile the outbox makes do with its memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from rerund_sdk.outbox import MIB, Outbox, Queue, cost
+from rerund_sdk.spill import SpillQueue
+
+logger = logging.getLogger("rerund_sdk")
+
+RETRY_SECS: Final = 5.0
+_STEP_BYTES: Final = 4 * MIB  # written or read at a time, unless memory is small
+_REST: Final = "0"  # queue name of what was in memory at the end; sorts, and is older, before the others
+
+
+class Rest(NamedTuple):
+    """What was not delivered at the end."""
+
+    messages: int  # 0 if all was
+    paths: tuple[Path, ...]  # where it lies now; () if it is lost
+
+
+class Spiller:
+    """One outbox's way to and from the disk."""
+
+    def __init__(
+        self, outbox: Outbox, directory: Path, name: str, store_info: bytes, on_readable: Callable[[], None]
+    ) -> None:
+        """name: of the files. on_readable: called whenever messages came back from disk."""
+        self._outbox = outbox
+        self._limit = outbox.limits.spill_bytes
+        self._step = min(_STEP_BYTES, outbox.limits.memory_bytes // 8)
+        segment_bytes = max(min(64 * MIB, self._limit // 8), 64 * 1024)
+        self._new_spill: Callable[[str], SpillQueue] = lambda queue_name: SpillQueue(
+            directory, f"{name}-{queue_name}", store_info, segment_bytes
+        )
+        self._spills = {queue: self._new_spill(queue.name) for queue in outbox.queues}
+        self._on_readable = on_readable
+        self._thread: threading.Thread | None = None
+        self._failed_at: float | None = None
+        self._closing = False
+        self._rest: list[Path] = []
+        outbox.disk_takes_more = bool(self._limit)
+        outbox.on_tail = self._has_work
+
+    @property
+    def nbytes(self) -> int:
+        """Disk space taken."""
+        return sum(spill.nbytes for spill in self._spills.values())
+
+    def _has_work(self) -> None:
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="rerund spill", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending and starts no more threads; close() does it all
+                return
+            self._thread = thread
+        self._outbox.changed.notify_all()
+
+    def close(self, deadline: float) -> Rest:
+        """Put all that is not delivered on disk, by the deadline; delete the files if there is nothing left."""
+        undelivered = len(self._outbox)
+        with self._outbox.changed:
+            self._closing = True
+            self._outbox.changed.notify_all()
+        thread = self._thread
+        if thread is None and undelivered and self._limit:
+            thread = threading.Thread(target=self._leave_rest, name="rerund spill", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending and starts no more threads
+                self._leave_rest()
+                return Rest(undelivered, tuple(self._rest))
+        if thread is not None:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                return Rest(undelivered, ())
+        return Rest(undelivered, tuple(self._rest))
+
+    def after_fork(self) -> None:
+        """In the child: close the inherited files, so that they count as the parent's alone."""
+        for spill in self._spills.values():
+            spill.forget()
+
+    # The thread
+
+    def _run(self) -> None:
+        while self._wait_for_work():
+            try:
+                for queue in self._outbox.queues:
+                    self._read_back(queue)
+                    self._write_tail(queue)
+                self._went_well()
+            except OSError as error:
+                self._failed(error)
+            self._outbox.disk_takes_more = self._may_write()
+        self._leave_rest()
+
+    def _wait_for_work(self) -> bool:
+        """Wait until there is something to move; False once it is the end."""
+        with self._outbox.changed:
+            while not self._closing:
+                if self._may_write() and any(queue.tail for queue in self._outbox.queues):
+                    break
+                if any(map(self._wants_back, self._outbox.queues)):
+                    break
+                self._outbox.changed.wait(None if self._failed_at is None else RETRY_SECS)
+            return not self._closing
+
+    def _wants_back(self, queue: Queue) -> bool:
+        if not queue.on_disk or queue.head_bytes >= self._step // 2:
+            return False
+        return not queue.head or self._outbox.memory + self._step <= self._outbox.limits.memory_bytes // 2
+
+    def _may_write(self) -> bool:
+        if self._failed_at is not None and time.monotonic() - self._failed_at < RETRY_SECS:
+            return False
+        return self._outbox.limits.when_full == "drop-oldest" or self.nbytes + self._step <= self._limit
+
+    def _read_back(self, queue: Queue) -> None:
+        if not self._wants_back(queue):
+            return
+        spill = self._spills[queue]
+        batch = spill.read(self._step)
+        with self._outbox.changed:
+            for queued in batch:
+                queue.push_head(queued)
+                self._outbox.memory += cost(queued)
+            queue.on_disk -= len(batch)
+            queue.first_on_disk = spill.first_number
+        self._on_readable()
+
+    def _write_tail(self, queue: Queue) -> None:
+        if not self._may_write():
+            return
+        with self._outbox.changed:
+            size = 0
+            while queue.tail and (not queue.writing or size + queue.tail[0].message.entry.size <= self._step):
+                queued = queue.tail.popleft()
+                queue.writing.append(queued)
+                size += queued.message.entry.size
+        if not queue.writing:
+            return
+        spill = self._spills[queue]
+        try:
+            self._make_room(queue, size)
+            spill.append(queue.writing)
+        except OSError:
+            with self._outbox.changed:
+                queue.tail.extendleft(reversed(queue.writing))
+                queue.writing = []
+            raise
+        with self._outbox.changed:
+            written, queue.writing = queue.writing, []
+            queue.on_disk += len(written)
+            queue.first_on_disk = spill.first_number
+            self._outbox.memory -= sum(map(cost, written))
+            self._outbox.changed.notify_all()
+
+    def _make_room(self, queue: Queue, size: int) -> None:
+        """By the policy "drop-oldest": what is no more urgent than `queue` gives way, the least urgent first."""
+        for victim in reversed(self._outbox.queues[self._outbox.queues.index(queue) :]):
+            spill = self._spills[victim]
+            while self.nbytes + size > self._limit and spill.segments:
+                dropped = spill.drop_oldest_segment()
+                with self._outbox.changed:
+                    victim.on_disk -= len(dropped)
+                    victim.first_on_disk = spill.first_number
+                    self._outbox.lose([queued.message.entry for queued in dropped])
+
+    def _failed(self, error: OSError) -> None:
+        if self._failed_at is None:
+            logger.error("what waits for the daemon cannot be kept on disk, only in memory: %s", error)
+        self._failed_at = time.monotonic()
+
+    def _went_well(self) -> None:
+        if self._failed_at is not None and self._may_write():
+            self._failed_at = None
+            logger.warning("what waits for the daemon can be kept on disk again")
+
+    def _leave_rest(self) -> None:
+        outbox = self._outbox
+        rest = self._new_spill(_REST)
+        with outbox.changed:
+            in_memory = [queued for append in outbox.in_flight for queued in append.batch]
+            in_memory += [*outbox.singly, *(queued for queue in outbox.queues for queued in queue.head)]
+            tails = {queue: [*queue.writing, *queue.tail] for queue in outbox.queues}
+        try:
+            if in_memory:
+                rest.append(in_memory)
+            for queue, tail in tails.items():
+                if tail:
+                    self._spills[queue].append(tail)
+        except OSError as error:
+            self._failed(error)
+        self._rest = [path for spill in (rest, *self._spills.values()) for path in spill.leave()]
