@@ -1,7 +1,8 @@
 """A reader's place in a log: history, then live, in one step.
 
-Reads the segment files below their published ends, so it takes no lock and the writer never waits for it. What it costs
-the daemon is one open file. A cursor belongs to the loop; `read_now` alone may also be used elsewhere, by one at a time.
+Reads the segment files below their published ends, so it takes no lock and the writer never waits for it. What it
+costs the daemon is one open file. A cursor belongs to the loop; `read_now` alone may also be used elsewhere, by one
+at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _CACHED_BYTES: Final = 16 << 20  # this close to the end of a log, what is read 
 
 
 class Cursor:
-    """Yields whole messages in order, each once. Its recording's repeated preambles are skipped, but for the one it starts in."""
+    """Reads whole messages in order, each once: what later segments repeat is skipped."""
 
     def __init__(self, recording: Recording, start: Position = START) -> None:
         self._recording = recording
@@ -49,6 +50,11 @@ class Cursor:
             if data := await self._read_cached(max_bytes):
                 return data
             await self._recording.grown(self)
+
+    async def ready(self) -> None:
+        """Wait until `read` has something, or something to raise."""
+        await self._place()
+        await self._recording.grown(self)
 
     def read_now(self, max_bytes: int = 1 << 20) -> bytes:
         """Like `read`; b"" at the end of the log."""

@@ -1,7 +1,7 @@
 """What the server asks of an edge, and what an edge tells of its viewers.
 
-An edge is a way in or out of the daemon, one file a transport; server.py lists them. It reads through cursors and writes
-by being a producer over `places.INPROC_INGEST`, so that no edge can hold up another or the intake.
+An edge is a way in or out of the daemon, one file a transport; server.py lists them. It reads through cursors and
+writes by being a producer over `places.INPROC_INGEST`, so that no edge can hold up another or the intake.
 """
 
 from __future__ import annotations

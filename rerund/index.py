@@ -1,9 +1,9 @@
 """What is known of each message of a log without reading it: an index file beside each segment, one names file for all.
 
 Form of `000001.index`: a 64-byte header, then 64-byte records in log order: one for each timeline of a message, or one
-without timeline if it has none. Form of `names`: one JSON array a line: [entity path] or [timeline, type]; records hold
-line numbers. Both can be rebuilt from the segments, and are trusted only as far as their offsets chain through the file.
-Rule: records are written after the log holds the message, by the log's writer alone; readers look at whole records only.
+without timeline if it has none. Form of `names`: one JSON array a line: [entity path] or [timeline, type]; records
+hold line numbers. All can be rebuilt from the segments, and is trusted only as far as its offsets chain through them.
+Rule: records are written after the log holds the message, by the log's writer alone; readers look at whole records.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The append-only log of one recording: .rrd files that only ever grow.
 
-Form: segments `000001.rrd`, `000002.rrd`, ... Each is one .rrd stream: a 12-byte header, then whole messages. All but the
-first begin with a preamble that repeats store infos and static chunks, so that each stands alone.
+Form: segments `000001.rrd`, `000002.rrd`, ... Each is one .rrd stream: a 12-byte header, then whole messages. All but
+the first begin with a preamble that repeats store infos and static chunks, so that each stands alone.
 Rule 1: one writer. A segment's `end` moves only once whole messages are in the file.
 Rule 2: below `end` everything is whole and never changes, so readers take no lock.
 Rule 3: a segment's end is final before the next segment is listed.
@@ -89,7 +89,7 @@ class Log:
         return sum(segment.end for segment in self.segments)
 
     def append(self, buffers: Buffers) -> int:
-        """Write whole messages at the end; the offset of the first. Raises LogWriteError, and then none is in the log."""
+        """Write whole messages at the end; the offset of the first. Raises LogWriteError: then none is in the log."""
         segment = self.segments[-1]
         start = segment.end
         try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class RecentIds:
-    """At least the last `count` ids that were added, at most twice as many: two generations, the older one dropped whole."""
+    """The last `count` ids that were added, and at most as many before: two generations, the older dropped whole."""
 
     def __init__(self, count: int) -> None:
         self._count = count

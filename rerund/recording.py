@@ -166,14 +166,15 @@ class Recording:
 
     # for the intake thread
 
-    def remember_what_is_here(self) -> None:
-        """Load what tells a message that was already written. Raises OSError."""
+    def prepare(self) -> None:
+        """Open, and load what tells a message that is here already. Raises RecordingRemoved, LogWriteError."""
         self.open()
-        if not self._recent:
+        try:
             for chunk_id in self.index.recent_chunk_ids(RECENT_CHUNKS):
                 self._recent.add(chunk_id)
-        if not self._store_infos:
             self._store_infos = set(self._read_store_infos())
+        except OSError as error:
+            raise LogWriteError(error, self.directory) from error
 
     def _read_store_infos(self) -> list[bytes]:
         keys: list[bytes] = []
@@ -251,7 +252,7 @@ class Recording:
         self._bell.ring()
 
     def write_index(self) -> None:
-        """Bring the index up to the log. If the disk refuses, what is missing is kept and tried again at the next call."""
+        """Bring the index up to the log. What the disk refuses is kept and tried again at the next call."""
         if not self._unindexed:
             return
         try:

@@ -26,29 +26,34 @@ _MAX_DIR_NAME: Final = 200  # bytes, of the 255 that file systems take
 _INSTANCE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def home() -> Path:
-    """The state directory: $RERUND_HOME, else $XDG_STATE_HOME/rerund, else ~/.local/state/rerund."""
+def home(instance: str | None = None) -> Path:
+    """The state directory: $RERUND_HOME, else rerund[-INSTANCE] in $XDG_STATE_HOME, else in ~/.local/state."""
     if chosen := os.environ.get("RERUND_HOME"):
         return Path(chosen).expanduser().absolute()
     state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "rerund"
+    return (Path(state).absolute() if state else Path.home() / ".local" / "state") / f"rerund{_suffix(instance)}"
 
 
 def instance_name(instance: str | None = None) -> str:
     """`instance`, else $RERUND_INSTANCE, else "": the unnamed one."""
     name = os.environ.get("RERUND_INSTANCE", "") if instance is None else instance
     if name and not _INSTANCE.fullmatch(name):
-        raise PlaceError(f"instance name {name!r:.80} is not made of 1 to 64 letters, digits, '_', '.' and '-': rename it")
+        raise PlaceError(
+            f"instance name {name!r:.80} is not made of 1 to 64 letters, digits, '_', '.' and '-': rename it"
+        )
     return name
 
 
 def runtime_dir(instance: str | None = None) -> Path:
     """$XDG_RUNTIME_DIR/rerund[-INSTANCE], else /tmp/rerund-UID[-INSTANCE]."""
-    name = instance_name(instance)
-    suffix = f"-{name}" if name else ""
     if parent := os.environ.get("XDG_RUNTIME_DIR"):
-        return Path(parent).absolute() / f"rerund{suffix}"
-    return Path("/tmp") / f"rerund-{os.getuid()}{suffix}"
+        return Path(parent).absolute() / f"rerund{_suffix(instance)}"
+    return Path("/tmp") / f"rerund-{os.getuid()}{_suffix(instance)}"
+
+
+def _suffix(instance: str | None) -> str:
+    name = instance_name(instance)
+    return f"-{name}" if name else ""
 
 
 def ingest_endpoint(instance: str | None = None) -> str:

@@ -1,0 +1,166 @@
+"""The daemon's options, once: flags of `rerund run`, $RERUND_ variables and the sample config follow from a table."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rerund.errors import ConfigError
+from rerund_sdk import places
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+_UNITS: Final = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": KIB, "mib": MIB, "gib": GIB}
+
+FSYNC_POLICIES: Final = ("interval", "always", "off")
+
+
+def number_of_bytes(text: str) -> int:
+    """`text` as a size: "1000", "64MiB", "2 GB"."""
+    digits = text.strip().rstrip("BbKkMmGgIi ")
+    unit = text.strip()[len(digits) :].strip().lower()
+    try:
+        value = float(digits) * _UNITS[unit]
+    except (ValueError, KeyError):
+        raise ValueError("not a size like 1000, 64MiB or 2GB") from None
+    return int(value)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 65536:
+        raise ValueError("not a port: 0 (any free one) to 65535")
+    return port
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.001 <= seconds <= 3600:
+        raise ValueError("not 0.001 to 3600 seconds")
+    return seconds
+
+
+def _policy(text: str) -> str:
+    if text not in FSYNC_POLICIES:
+        raise ValueError(f"not one of {', '.join(FSYNC_POLICIES)}")
+    return text
+
+
+def _endpoints(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _segment_size(text: str) -> int:
+    size = number_of_bytes(text)
+    if size < 4 * KIB:
+        raise ValueError("under 4 KiB")
+    return size
+
+
+def _replay(text: str) -> str:
+    if text not in ("active", "all") and not text.isdecimal():
+        raise ValueError("not active, all, or a number of recordings")
+    return text
+
+
+def option(default: Any, parse: Callable[[str], Any], metavar: str, text: str) -> Any:
+    metadata = {"parse": parse, "metavar": metavar, "help": text}
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How a daemon runs."""
+
+    home: Path = option(  # noqa: RUF009 - a dataclass field
+        places.home, lambda text: Path(text).expanduser().absolute(), "DIR", "where recordings are kept"
+    )
+    instance: str = option(
+        places.instance_name, places.instance_name, "NAME", "run beside other daemons under this name"
+    )
+    listen: tuple[str, ...] = option(
+        (),
+        _endpoints,
+        "tcp://HOST:PORT",
+        "take data over TCP, too; several separated by commas; port * or 0: any free one",
+    )
+    grpc_port: int | None = option(
+        None, _port, "PORT", "for Rerun SDKs and viewers; 0: any free one; default: 9876, or the next free one"
+    )
+    http_port: int | None = option(
+        None, _port, "PORT", "for web pages; 0: any free one; default: 9090, or the next free one"
+    )
+    grpc_replay: str = option(
+        "active",
+        _replay,
+        "WHICH",
+        "recordings that a Rerun viewer gets: active (since the daemon started), all, or the last N",
+    )
+    fsync: str = option(
+        "interval", _policy, "POLICY", "when data is forced to the disk: interval, always (as soon as it can be), off"
+    )
+    fsync_secs: float = option(
+        1.0, _seconds, "SECONDS", "longest that data waits for the disk with --fsync interval; a power cut may take it"
+    )
+    segment_bytes: int = option(256 * MIB, _segment_size, "SIZE", "a recording goes on in a new file at this size")
+    max_message_bytes: int = option(GIB, number_of_bytes, "SIZE", "larger .rrd messages are rejected")
+    log_level: str = option("info", str.lower, "LEVEL", "debug, info, warning or error")
+
+
+def _variable(name: str) -> str:
+    return f"RERUND_{name.upper()}"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """One flag for each option; `from_args` reads them."""
+    for field in dataclasses.fields(Config):
+        default = field.default
+        shown = "" if default in (None, (), dataclasses.MISSING) else f" (default: {_show(default)})"
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            metavar=field.metadata["metavar"],
+            help=field.metadata["help"].replace("%", "%%") + shown,
+        )
+
+
+def from_args(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Config:
+    """Flags first, then variables, then defaults. Raises ConfigError."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Config):
+        flag, variable = f"--{field.name.replace('_', '-')}", _variable(field.name)
+        given = getattr(args, field.name, None)
+        source, text = (flag, given) if given is not None else (variable, environ.get(variable) or None)
+        if text is not None:
+            try:
+                values[field.name] = field.metadata["parse"](text)
+            except ValueError as error:
+                raise ConfigError(f"{source} is {text!r}: {error}") from None
+    if "home" not in values:
+        values["home"] = places.home(values.get("instance"))
+    return Config(**values)
+
+
+def sample() -> str:
+    """A config file for systemd's EnvironmentFile=, all options commented out with their defaults."""
+    lines = ["# Options of the rerund daemon, one a line; `rerund run --help` lists the same as flags."]
+    for field in dataclasses.fields(Config):
+        default = field.default
+        value = "" if default in (None, (), dataclasses.MISSING) else _show(default)
+        lines += ["", f"# {field.metadata['help']}", f"#{_variable(field.name)}={value}"]
+    return "\n".join(lines) + "\n"
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, int) and value >= KIB:
+        for unit, size in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
+            if value % size == 0:
+                return f"{value // size}{unit}"
+    return str(value)

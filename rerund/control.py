@@ -1,0 +1,240 @@
+"""The edge for requests: a ROUTER on control.sock. What a request does is looked up in one table of verbs.
+
+A subscription sends at most `_WINDOW` replies ahead of what its client says it has taken, so a client that stops
+reading costs nothing but its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import zmq
+import zmq.asyncio
+
+from rerund import listening
+from rerund.cursor import Cursor
+from rerund.edge import ViewerInfo
+from rerund.log import START, Position
+from rerund.recording import Recording
+from rerund_sdk import wire
+from rerund_sdk.errors import BadWireMessage, RerundError
+
+if TYPE_CHECKING:
+    from rerund.server import Server
+
+log = logging.getLogger(__name__)
+
+Verb: TypeAlias = Callable[[dict[str, Any]], Coroutine[Any, Any, Any]]
+
+_WINDOW: Final = 4
+_BATCH_BYTES: Final = 1 << 20
+_KEEPALIVE_SECS: Final = 10.0  # so often it is seen whether a silent subscriber is still there
+
+
+class BadRequest(RerundError):
+    """A request lacks something or asks for nonsense."""
+
+
+class Control:
+    """Answers requests."""
+
+    def __init__(self, server: Server, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.verbs: dict[str, Verb] = {
+            "status": self._status,
+            "recordings": self._recordings,
+            "find": self._describe,
+            "entities": self._entities,
+            "remove": self._remove,
+            "stop": self._stop,
+        }
+        self._server = server
+        self._router: zmq.asyncio.Socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscriptions: dict[tuple[bytes, int], Subscription] = {}
+
+    async def start(self) -> None:
+        context = zmq.asyncio.Context.shadow(self._server.context)
+        self._router = context.socket(zmq.ROUTER)
+        self._router.maxmsgsize = wire.MAX_HEADER_BYTES
+        self._router.router_mandatory = True  # sending to a client that is gone fails
+        listening.bind(self._router, self.endpoint)
+        self._spawn(self._serve())
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._router is not None:
+            self._router.close(linger=200)
+            self._router = None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _serve(self) -> None:
+        assert self._router is not None
+        while True:
+            identity, *frames = await self._router.recv_multipart()
+            try:
+                request = wire.decode(frames)
+                if not isinstance(request, wire.Request):
+                    raise BadWireMessage(f"{type(request).__name__.lower()} is no request")
+            except BadWireMessage as error:
+                self._reply(identity, wire.Reply(0, str(error), None, False, ()))
+                continue
+            self._take(identity, request)
+
+    def _take(self, identity: bytes, request: wire.Request) -> None:
+        subscription = self._subscriptions.get((identity, request.args.get("subscription", 0)))
+        if request.verb == "more":
+            if subscription:
+                subscription.credit.release()
+        elif request.verb == "unsubscribe":
+            if subscription:
+                subscription.task.cancel()
+        elif request.verb == "subscribe":
+            self._subscribe(identity, request)
+        else:
+            self._spawn(self._answer(identity, request))
+
+    async def _answer(self, identity: bytes, request: wire.Request) -> None:
+        result: Any = None
+        sentence = ""
+        try:
+            verb = self.verbs.get(request.verb)
+            if verb is None:
+                known = ", ".join(sorted([*self.verbs, "subscribe"]))
+                raise BadRequest(f"unknown request {request.verb!r:.80}: this daemon knows {known}")
+            result = await verb(request.args)
+        except RerundError as error:
+            sentence = str(error)
+        except Exception:
+            log.exception("request %s failed", request.verb)
+            sentence = f"the daemon failed at {request.verb!r}: see its log"
+        self._reply(identity, wire.Reply(request.id, sentence, result, False, ()))
+
+    def _reply(self, identity: bytes, reply: wire.Reply) -> bool:
+        """Whether the client is still there. Never waits: a client that does not listen misses it."""
+        assert self._router is not None
+        try:
+            zmq.Socket.send_multipart(self._router._shadow_sock, [identity, *wire.encode(reply)], zmq.NOBLOCK)
+        except zmq.Again:
+            return True
+        except zmq.ZMQError as error:
+            return error.errno != zmq.EHOSTUNREACH
+        return True
+
+    # verbs
+
+    async def _status(self, _: dict[str, Any]) -> Any:
+        return self._server.status()
+
+    async def _recordings(self, _: dict[str, Any]) -> Any:
+        return self._server.recordings()
+
+    async def _describe(self, args: dict[str, Any]) -> Any:
+        return self._find(args).stats()._asdict()
+
+    async def _entities(self, args: dict[str, Any]) -> Any:
+        recording = self._find(args)
+        entities = await asyncio.to_thread(recording.entities)
+        return [
+            {**entity._asdict(), "timelines": [timeline._asdict() for timeline in entity.timelines]}
+            for entity in entities
+        ]
+
+    async def _remove(self, args: dict[str, Any]) -> Any:
+        recording = self._find(args)
+        await self._server.remove(recording)
+        return {"removed": recording.name}
+
+    async def _stop(self, _: dict[str, Any]) -> Any:
+        asyncio.get_running_loop().call_later(0.05, self._server.stop)  # after the answer has left
+        return {}
+
+    def _find(self, args: dict[str, Any]) -> Recording:
+        name = args.get("recording")
+        if not isinstance(name, str):
+            raise BadRequest("the request names no recording: give recording=ID")
+        return self._server.store.find(name)
+
+    # subscriptions
+
+    def _subscribe(self, identity: bytes, request: wire.Request) -> None:
+        key = (identity, request.id)
+        subscription = Subscription(asyncio.Semaphore(_WINDOW))
+        self._subscriptions[key] = subscription
+        subscription.task = self._spawn(self._feed(identity, request, subscription))
+        subscription.task.add_done_callback(lambda _: self._subscriptions.pop(key, None))
+
+    async def _feed(self, identity: bytes, request: wire.Request, subscription: Subscription) -> None:
+        try:
+            recording = self._find(request.args)
+            cursor = recording.cursor(_position(recording, request.args.get("from", "start")))
+            with self._listed(recording, cursor, identity), contextlib.closing(cursor):
+                await self._send_all(identity, request, subscription, cursor)
+        except RerundError as error:
+            self._reply(identity, wire.Reply(request.id, str(error), None, False, ()))
+
+    async def _send_all(
+        self, identity: bytes, request: wire.Request, subscription: Subscription, cursor: Cursor
+    ) -> None:
+        follow = request.args.get("follow", True)
+        alive = wire.Reply(request.id, "", None, True, ())
+        while True:
+            while not await _within(_KEEPALIVE_SECS, subscription.credit.acquire()):
+                if not self._reply(identity, alive):
+                    return
+            if follow:
+                while not await _within(_KEEPALIVE_SECS, cursor.ready()):
+                    if not self._reply(identity, alive):
+                        return
+                data = await cursor.read(_BATCH_BYTES)
+            else:
+                data = await asyncio.to_thread(cursor.read_now, _BATCH_BYTES)
+            result = {"position": str(cursor.position)}
+            if not self._reply(identity, wire.Reply(request.id, "", result, bool(data), (data,) if data else ())):
+                return
+            if not data:
+                return
+
+    @contextlib.contextmanager
+    def _listed(self, recording: Recording, cursor: Cursor, identity: bytes) -> Any:
+        viewer = ViewerInfo("subscriber", identity.hex(), recording, cursor)
+        self._server.viewers.append(viewer)
+        try:
+            yield
+        finally:
+            self._server.viewers.remove(viewer)
+
+
+class Subscription:
+    """One that runs."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self, credit: asyncio.Semaphore) -> None:
+        self.credit = credit  # replies that may be sent before the client has taken earlier ones
+
+
+def _position(recording: Recording, text: Any) -> Position:
+    if text == "start":
+        return START
+    return recording.end if text == "end" else Position.parse(str(text))
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> bool:
+    """Whether `work` was done in time; if not, it is given up."""
+    try:
+        await asyncio.wait_for(work, seconds)
+    except (TimeoutError, asyncio.TimeoutError):
+        return False
+    return True

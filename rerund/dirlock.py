@@ -1,0 +1,41 @@
+"""One daemon a directory: a file lock that the kernel drops when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from rerund.errors import AlreadyRunning
+
+
+class DirLock:
+    """Holds `directory`/lock. The file stays; who holds it counts, not that it is there."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "lock"
+        self._fd = -1
+
+    def __enter__(self) -> DirLock:
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._fd, 64, 0).decode(errors="replace").strip()
+            os.close(self._fd)
+            raise AlreadyRunning(
+                f"another rerund daemon{f' (pid {holder})' if holder else ''} uses this directory: "
+                f"stop it, or choose another home and instance: {self._path.parent}"
+            ) from error
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)  # for people and the sentence above
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._fd, 0)
+        os.close(self._fd)

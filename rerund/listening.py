@@ -1,0 +1,68 @@
+"""Sockets that listen: how they are set up, and one sentence for each reason why an address cannot be used."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any, Final
+
+import zmq
+
+from rerund.errors import ConfigError
+from rerund.ports import holder
+
+_BACKLOG: Final = 1024  # producers that connect at once
+_WAITING_MESSAGES: Final = 64  # per peer, in memory before the intake takes them; the rest waits in its socket
+_WAITING_ACKS: Final = 10_000  # acks that wait for one peer; more are dropped: each says all that the last one said
+
+
+def prepare(router: zmq.Socket[bytes], max_message_bytes: int) -> None:
+    """Options of the intake's socket; before it is bound."""
+    router.maxmsgsize = max_message_bytes + (1 << 20)  # a larger frame: ZeroMQ drops its sender's connection
+    router.rcvhwm = _WAITING_MESSAGES
+    router.sndhwm = _WAITING_ACKS
+    router.backlog = _BACKLOG
+    router.router_handover = True  # a peer that names itself and comes back is the new one
+    router.tcp_keepalive = 1
+
+
+def bind(router: zmq.Socket[Any], endpoint: str) -> str:
+    """Listen at `endpoint`; it comes back with the port that was chosen. Raises ConfigError."""
+    scheme, _, address = endpoint.partition("://")
+    if scheme == "tcp":
+        _check_loopback(endpoint, address)
+    elif scheme not in ("ipc", "inproc"):
+        raise ConfigError(f"cannot listen at {endpoint!r}: must be tcp://HOST:PORT, like tcp://127.0.0.1:9877")
+    remove_socket(endpoint)  # of a daemon that was killed: we hold the lock of its directory
+    try:
+        router.bind(endpoint.replace("localhost", "127.0.0.1", 1) if scheme == "tcp" else endpoint)
+    except zmq.ZMQError as error:
+        taken = scheme == "tcp" and error.errno == zmq.EADDRINUSE
+        by = f" by {holder(int(address.rpartition(':')[2]))}" if taken else ""
+        raise ConfigError(f"cannot listen at {endpoint} ({error.strerror}{by}): choose another address") from error
+    if scheme == "ipc":
+        Path(address).chmod(0o600)
+    bound: bytes = router.getsockopt(zmq.LAST_ENDPOINT)
+    return bound.rstrip(b"\0").decode() if scheme == "tcp" else endpoint
+
+
+def remove_socket(endpoint: str) -> None:
+    """Take a socket's file away, if it has one; ZeroMQ does not."""
+    scheme, _, path = endpoint.partition("://")
+    if scheme == "ipc":
+        Path(path).unlink(missing_ok=True)
+
+
+def _check_loopback(endpoint: str, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not (port.isdecimal() or port == "*"):
+        raise ConfigError(f"cannot listen at {endpoint!r}: must be tcp://HOST:PORT, like tcp://127.0.0.1:9877")
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ConfigError(
+            f"will not listen at {endpoint}: beyond this machine anybody could log and read without a key: "
+            "listen at 127.0.0.1 and forward the port, for example with ssh -L"
+        )

@@ -1,0 +1,67 @@
+"""Who logs: one process's part in one recording, as the intake knows it.
+
+Rule: appends of a producer are taken in the order of their numbers, without gap, each once. The first append of one
+that this daemon has not met may have any number: what came before was taken by an earlier daemon.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rerund.recording import Recording
+from rerund_sdk.wire import Hello
+
+
+class ProducerInfo(NamedTuple):
+    """A producer, for `status`."""
+
+    producer_id: str
+    application_id: str
+    recording_id: str
+    pid: int
+    host: str
+    name: str
+    sdk_version: str
+    connected: float  # seconds since the epoch
+    idle_secs: float  # since anything came from it
+    messages: int
+    rows: int
+    bytes: int
+    lost_rows: int  # as it declared itself
+
+
+class Producer:
+    """Belongs to the intake thread; others only read its figures."""
+
+    def __init__(self, hello: Hello, recording: Recording, now: float) -> None:
+        self.hello = hello
+        self.recording = recording
+        self.identity = b""  # its present connection
+        self.connected = now
+        self.last_heard = now
+        self.taken_seq: int | None = None  # last append that was taken into a pass; None: any may come first
+        self.written_seq = 0
+        self.synced_seq = 0
+        self.refusing = False  # an append was refused: those after it are dropped until it comes again
+        self.messages = 0
+        self.rows = 0
+        self.bytes = 0
+        self.lost_rows = 0
+
+    def info(self, now: float) -> ProducerInfo:
+        hello = self.hello
+        return ProducerInfo(
+            hello.producer_id.hex(),
+            self.recording.application_id,
+            self.recording.recording_id,
+            hello.pid,
+            hello.host,
+            hello.name,
+            hello.sdk_version,
+            self.connected,
+            max(0.0, now - self.last_heard),
+            self.messages,
+            self.rows,
+            self.bytes,
+            self.lost_rows,
+        )

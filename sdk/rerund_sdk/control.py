@@ -1,0 +1,94 @@
+"""Requests to the daemon: a small blocking client of its control socket."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import zmq
+
+from rerund_sdk import places, wire
+from rerund_sdk.errors import DaemonError
+
+
+class Messages(NamedTuple):
+    """What a subscription yields."""
+
+    data: bytes  # whole .rrd messages
+    position: str  # where the next begins: `from_` of a subscription that continues here
+
+
+class ControlClient:
+    """For one thread. `endpoint`: of the control socket; None: this machine's daemon."""
+
+    def __init__(self, endpoint: str | None = None, context: zmq.Context[Any] | None = None) -> None:
+        self._endpoint = endpoint or places.control_endpoint()
+        self._context = context or zmq.Context.instance()
+        self._socket: zmq.Socket[bytes] | None = None
+        self._ids = itertools.count(1)
+
+    def __enter__(self) -> ControlClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close(linger=0)
+            self._socket = None
+
+    def request(self, verb: str, timeout: float = 10.0, **args: Any) -> Any:
+        """Ask and wait for the answer. Raises TimeoutError after `timeout` seconds, DaemonError if it is refused."""
+        number = self._send(verb, args)
+        deadline = time.monotonic() + timeout
+        while True:
+            reply = self._receive(verb, deadline)
+            if reply.id == number:
+                return reply.result
+
+    def subscribe(
+        self, recording: str, from_: str = "start", timeout: float | None = None, follow: bool = True
+    ) -> Iterator[Messages]:
+        """All messages of a recording from a place on ("start", "end" or "SEGMENT:OFFSET"), then live.
+
+        timeout: longest silence, in seconds, then TimeoutError; None: waits for ever. Not `follow`: ends at the end.
+        """
+        number = self._send("subscribe", {"recording": recording, "from": from_, "follow": follow})
+        try:
+            while True:
+                reply = self._receive("subscribe", None if timeout is None else time.monotonic() + timeout)
+                if reply.id != number:
+                    continue
+                if reply.data:
+                    yield Messages(bytes(reply.data[0]), reply.result["position"])
+                    self._send("more", {"subscription": number})
+                if not reply.more:
+                    return
+        finally:
+            self._send("unsubscribe", {"subscription": number})
+
+    def _send(self, verb: str, args: dict[str, Any]) -> int:
+        if self._socket is None:
+            self._socket = self._context.socket(zmq.DEALER)
+            self._socket.connect(self._endpoint)
+        number = next(self._ids)
+        self._socket.send_multipart(wire.encode(wire.Request(number, verb, args)))
+        return number
+
+    def _receive(self, verb: str, deadline: float | None) -> wire.Reply:
+        assert self._socket is not None
+        patience = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))
+        if not self._socket.poll(patience):
+            raise TimeoutError(f"no daemon answered {verb!r} in time: {self._endpoint}")
+        reply = wire.decode(self._socket.recv_multipart())
+        if not isinstance(reply, wire.Reply):
+            raise DaemonError(f"{self._endpoint} answered {type(reply).__name__}: this is no control socket")
+        if reply.error:
+            raise DaemonError(reply.error)
+        return reply
