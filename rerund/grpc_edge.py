@@ -12,21 +12,21 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-import zmq
 
-from rerund.config import Config
 from rerund.edge import ViewerInfo
 from rerund.errors import RecordingRemoved
 from rerund.foreign import wrap_head
 from rerund.grpc_intake import GrpcIntake
 from rerund.ports import LOOPBACK, bind_port
 from rerund.recording import Recording
-from rerund.store import Store
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd, RerundError
+
+if TYPE_CHECKING:
+    from rerund.server import Server
 
 log = logging.getLogger(__name__)
 
@@ -51,41 +51,41 @@ _OPTIONS: Final = (
 class GrpcEdge:
     """Serves viewers and takes data from SDKs, on one port."""
 
-    def __init__(self, store: Store, viewers: list[ViewerInfo], context: zmq.Context[Any], config: Config) -> None:
+    def __init__(self, server: Server) -> None:
         self.endpoint = ""
-        self._store = store
-        self._viewers = viewers
-        self._config = config
-        self._intake = GrpcIntake(store, context, config.max_message_bytes)
-        self._server: grpc.aio.Server | None = None
+        self._store = server.store
+        self._viewers = server.viewers
+        self._config = server.config
+        self._intake = GrpcIntake(server.store, server.context, server.config.max_message_bytes)
+        self._grpc: grpc.aio.Server | None = None
 
     async def start(self) -> None:
         """Bind and serve. Raises ConfigError."""
         most = self._config.max_message_bytes + _REQUEST_OVERHEAD
-        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_receive_message_length", min(most, 2**31 - 1))))
+        self._grpc = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_receive_message_length", min(most, 2**31 - 1))))
         handlers = {
             "ReadMessages": grpc.unary_stream_rpc_method_handler(self._read_messages),
             "WriteMessages": grpc.stream_unary_rpc_method_handler(self._write_messages),
         }
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         port = bind_port(self._bind, self._config.grpc_port, USUAL_PORT, "--grpc-port")
-        await self._server.start()
+        await self._grpc.start()
         self.endpoint = f"rerun+http://{LOOPBACK}:{port}/proxy"
 
     def _bind(self, port: int) -> int:
-        assert self._server is not None
+        assert self._grpc is not None
         with socket.create_server((LOOPBACK, port)):  # gRPC itself would tell on stderr that a port is taken
             pass
         try:
-            return self._server.add_insecure_port(f"{LOOPBACK}:{port}")
+            return self._grpc.add_insecure_port(f"{LOOPBACK}:{port}")
         except RuntimeError as error:
             raise OSError(str(error)) from error
 
     async def stop(self) -> None:
         """End every stream and give the port back."""
-        if self._server is not None:
-            server, self._server = self._server, None
-            await server.stop(_STOP_SECS)
+        if self._grpc is not None:
+            serving, self._grpc = self._grpc, None
+            await serving.stop(_STOP_SECS)
             await self._intake.close()
 
     async def _write_messages(self, requests: Any, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
@@ -142,11 +142,10 @@ class _Viewer:
         info = ViewerInfo("grpc", self._context.peer(), recording, cursor)
         self._viewers.append(info)
         try:
-            await asyncio.to_thread(recording.open)
             while True:
-                if not recording.producers and not cursor.lag():
+                if not recording.producers:
                     cursor.close()  # an idle recording needs no open file
-                await recording.grown(cursor)
+                await cursor.ready()
                 async with self._turn:
                     for message in _responses(await cursor.read(_BLOCK_BYTES)):
                         await self._context.write(message)

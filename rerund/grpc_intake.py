@@ -16,7 +16,6 @@ import os
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from importlib.metadata import version
 from typing import Any, Final
 
 import zmq
@@ -27,6 +26,7 @@ from rerund.store import Store
 from rerund_sdk import messages, rrd, wire
 from rerund_sdk.errors import BadRrd, RerundError
 from rerund_sdk.places import INPROC_INGEST
+from rerund_sdk.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ class Producer:
             f"gRPC client {peer}",
             store.application_id,
             store.recording_id,
-            version("rerund"),
+            VERSION,
             store_info,
         )
         self._socket = context.socket(zmq.DEALER)
