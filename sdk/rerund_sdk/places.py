@@ -121,15 +121,16 @@ def daemon_file(instance: str | None = None) -> Path:
 def read_daemon(instance: str | None = None) -> DaemonInfo | None:
     """The daemon that runs, or None. A file left behind by one that was killed is none."""
     try:
-        info = _daemon_info(json.loads(daemon_file(instance).read_text()))
+        info = parse_daemon_info(daemon_file(instance).read_text())
     except (OSError, ValueError, TypeError):
         return None
     return info if process_start_time(info.pid) == info.process_started else None
 
 
-def _daemon_info(fields: dict[str, Any]) -> DaemonInfo:
-    known = {name: fields[name] for name in DaemonInfo._fields if name in fields}
-    info = DaemonInfo(**known)
+def parse_daemon_info(text: str) -> DaemonInfo:
+    """The content of a `daemon.json`; of a later version's, what is known here. Raises ValueError, TypeError."""
+    fields: dict[str, Any] = json.loads(text)
+    info = DaemonInfo(**{name: fields[name] for name in DaemonInfo._fields if name in fields})
     return info._replace(tcp=tuple(info.tcp))
 
 
