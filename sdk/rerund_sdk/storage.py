@@ -1,0 +1,444 @@
+"""How the instances of a component type are kept in cells and become Arrow: one class for each shape of data.
+
+A storage turns what a caller gave into a cell (`cell`, eager and checked) and cells of many rows into one Arrow array
+(`column`, one numpy or pyarrow call where possible).
+
+Rule: a cell is either the very object that the caller gave, or shares no memory with it. So only a cell that *is* the
+caller's own numpy array is borrowed, and `owned` copies exactly that.
+Rule: whatever `cell` lets through, `column` can turn into Arrow; it runs later, where there is no caller to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from numbers import Number
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rerund_sdk.batch import Cell, Storage
+from rerund_sdk.errors import BadData
+
+Counts: TypeAlias = npt.NDArray[np.int32]
+Values: TypeAlias = npt.NDArray[Any]
+
+MAX_BLOB_BYTES = 2**31 - 1  # Arrow lists have 32-bit offsets
+
+
+class TypeStorage(Storage, Protocol):
+    """What the types of the catalogue need of their storage, besides what the logging path needs."""
+
+    empty: Cell  # no instances: what clears a component
+
+    def cell(self, data: Any) -> Cell:
+        """What a caller gave as a cell, checked. Raises BadData."""
+
+    def from_arrow(self, array: pa.Array[Any]) -> Cell:
+        """The instances of an array of `arrow_type`, without nulls, as a cell."""
+
+
+def shown(data: Any) -> str:
+    """`data` in a few words, for an error."""
+    if isinstance(data, np.ndarray):
+        return f"an array of shape {data.shape} and dtype {data.dtype}"
+    text = repr(data)
+    return f"{type(data).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def to_numpy(data: Any) -> Values:
+    """`data` as an array, without a copy where possible: from numpy, torch, DLPack, PIL, or anything `asarray` takes.
+    """
+    if isinstance(data, np.ndarray):
+        return data
+    if callable(numpy := getattr(data, "numpy", None)):  # torch, also on a GPU
+        try:
+            return np.asarray(numpy(force=True))
+        except TypeError:
+            return np.asarray(data)
+    if hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):
+        return np.from_dlpack(data)
+    return np.asarray(data)
+
+
+def new_array(data: Any, dtype: np.dtype[Any]) -> Values:
+    """A C-contiguous copy of `data` as `dtype`."""
+    try:
+        if hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):
+            data = np.from_dlpack(data)
+        return np.array(data, dtype=dtype, order="C")
+    except (ValueError, TypeError, OverflowError, BufferError, RuntimeError) as error:
+        raise BadData(f"cannot make {dtype} numbers of {shown(data)}: {error}") from error
+
+
+def arrow_given(data: Any, arrow_type: pa.DataType) -> pa.Array[Any] | None:
+    """The Arrow array that `data` is or offers, if it is of `arrow_type`: Arrow arrays, component batches, components.
+    """
+    if not isinstance(data, pa.Array):
+        as_arrow_array = getattr(data, "as_arrow_array", None)
+        if as_arrow_array is None:
+            return None
+        data = as_arrow_array()
+    return data if isinstance(data, pa.Array) and data.type == arrow_type and data.null_count == 0 else None
+
+
+def list_array(arrow_type: pa.DataType, counts: Iterable[int], values: pa.Array[Any]) -> pa.Array[Any]:
+    """`values` cut into lists of `counts` items."""
+    lengths = np.fromiter(counts, np.int64)
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:], dtype=np.int32)
+    buffers = [None, pa.py_buffer(offsets)]
+    return pa.Array.from_buffers(arrow_type, len(lengths), buffers, children=[values])
+
+
+def _ones(count: int) -> Counts:
+    return np.ones(count, np.int32)
+
+
+def _lengths(cells: Sequence[Any]) -> Counts:
+    return np.fromiter(map(len, cells), np.int32, len(cells))
+
+
+class Vectors:
+    """Instances of a fixed shape, such as positions. Cell: an array of shape (n, *shape), C-contiguous."""
+
+    def __init__(self, dtype: npt.DTypeLike, *shape: int) -> None:
+        self.dtype = np.dtype(dtype)
+        self.shape = shape
+        self.ndim = 1 + len(shape)
+        self.empty: Cell = np.empty((0, *shape), self.dtype)
+        self._nesting = [pa.from_numpy_dtype(self.dtype)]  # from the innermost type to that of one instance
+        for size in reversed(shape):
+            self._nesting.append(pa.list_(pa.field("item", self._nesting[-1], nullable=False), size))
+        self.arrow_type: pa.DataType = self._nesting[-1]
+
+    def cell(self, data: Any) -> Cell:
+        if (
+            type(data) is np.ndarray
+            and data.dtype == self.dtype
+            and data.shape[1:] == self.shape
+            and data.ndim == self.ndim
+            and data.flags.c_contiguous
+        ):
+            return data
+        return self._convert(data)
+
+    def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        return self.to_arrow(cells[0] if len(cells) == 1 else np.concatenate(cells)), _lengths(cells)
+
+    def owned(self, cell: Cell) -> Cell:
+        return cell.copy() if type(cell) is np.ndarray else cell
+
+    def nbytes(self, cell: Cell) -> int:
+        return int(cell.nbytes)
+
+    def to_arrow(self, values: Values) -> pa.Array[Any]:
+        """`values`, of shape (n, *shape) and C-contiguous, without a copy."""
+        array = pa.Array.from_buffers(self._nesting[0], values.size, [None, pa.py_buffer(values)])
+        for depth, nested in enumerate(self._nesting[1:]):
+            size = int(np.prod(values.shape[: self.ndim - 1 - depth]))
+            array = pa.Array.from_buffers(nested, size, [None], children=[array])
+        return array
+
+    def from_arrow(self, array: pa.Array[Any]) -> Cell:
+        length = len(array)
+        for _ in self.shape:
+            array = array.flatten()
+        return array.to_numpy(zero_copy_only=False).reshape(length, *self.shape).copy()
+
+    def _convert(self, data: Any) -> Cell:
+        if (array := arrow_given(data, self.arrow_type)) is not None:
+            return self.from_arrow(array)
+        values = new_array(data, self.dtype)
+        self._check_shape(values)
+        return values.reshape(-1, *self.shape)
+
+    def _check_shape(self, values: Values) -> None:
+        """(n, *shape) as a rule; also flat, of a multiple of that many numbers, and with extra dimensions of size 1."""
+        size = int(np.prod(self.shape))
+        if values.ndim >= 2:
+            wide = [extent for extent in values.shape[1:] if extent != 1]
+            fits = size in ((wide or [1])[-1], int(np.prod(wide[-len(self.shape) :])))
+        else:
+            fits = values.ndim == 1 and values.size % size == 0
+        if not fits:
+            expected = ", ".join(str(extent) for extent in self.shape)
+            raise BadData(
+                f"expected shape (n, {expected}) or a flat array of a multiple of {size} numbers, got shape {values.shape}"
+            )
+
+
+class Numbers(Vectors):
+    """One number an instance. Cell: a Python number (one instance), or an array of shape (n,), C-contiguous."""
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        super().__init__(dtype)
+        limits: Any = np.finfo(self.dtype) if self.dtype.kind == "f" else np.iinfo(self.dtype)
+        number = float if self.dtype.kind == "f" else int
+        self._low, self._high = number(limits.min), number(limits.max)
+
+    def cell(self, data: Any) -> Cell:
+        kind = type(data)
+        if kind is float or kind is int:
+            if self._low <= data <= self._high:  # not for nan and inf, which become arrays
+                return data
+        elif kind is np.ndarray:
+            if data.dtype == self.dtype and data.ndim == 1 and data.flags.c_contiguous:
+                return data
+        elif isinstance(data, np.generic) and isinstance(number := data.item(), float | int):
+            return self.cell(number + 0)  # a bool becomes an int
+        return self._convert(data)
+
+    def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        kinds = set(map(type, cells))
+        if np.ndarray not in kinds:
+            return self.to_arrow(np.array(cells, self.dtype)), _ones(len(cells))
+        if len(kinds) > 1:
+            cells = [cell if type(cell) is np.ndarray else np.array([cell], self.dtype) for cell in cells]
+        return super().column(cells)
+
+    def nbytes(self, cell: Cell) -> int:
+        return int(cell.nbytes) if type(cell) is np.ndarray else self.dtype.itemsize
+
+    def _check_shape(self, values: Values) -> None:
+        pass  # numbers are taken from arrays of any shape
+
+
+class Booleans(Vectors):
+    """One truth value an instance. Cell: a bool (one instance), or an array of bools of shape (n,)."""
+
+    def __init__(self) -> None:
+        super().__init__(np.bool_)
+
+    def cell(self, data: Any) -> Cell:
+        if data is True or data is False:
+            return data
+        return super().cell(data)
+
+    def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        if np.ndarray not in set(map(type, cells)):
+            return self.to_arrow(np.array(cells, np.bool_)), _ones(len(cells))
+        return super().column([cell if type(cell) is np.ndarray else np.array([cell]) for cell in cells])
+
+    def nbytes(self, cell: Cell) -> int:
+        return int(cell.nbytes) if type(cell) is np.ndarray else 1
+
+    def to_arrow(self, values: Values) -> pa.Array[Any]:
+        return pa.array(values)  # Arrow keeps bools as bits
+
+    def _check_shape(self, values: Values) -> None:
+        pass
+
+
+class Text:
+    """One string an instance. Cell: a str (one instance), or a list of str."""
+
+    arrow_type: pa.DataType = pa.utf8()
+    empty: Cell = []  # noqa: RUF012  # nobody changes a cell
+
+    def cell(self, data: Any) -> Cell:
+        if type(data) is str:
+            return data if data.isascii() else _encodable(data)
+        if isinstance(data, str):
+            return _encodable(str(data))
+        if (array := arrow_given(data, self.arrow_type)) is not None:
+            return self.from_arrow(array)
+        if isinstance(data, np.ndarray) or (hasattr(data, "__array__") and hasattr(data, "__len__")):
+            data = np.asarray(data).ravel().tolist()
+        if isinstance(data, Sequence | set | frozenset):
+            return [_encodable(str(item)) for item in data]
+        return _encodable(str(data))
+
+    def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        if list not in set(map(type, cells)):
+            return pa.array(cells, self.arrow_type), _ones(len(cells))
+        lists = [cell if type(cell) is list else [cell] for cell in cells]
+        return pa.array(list(chain.from_iterable(lists)), self.arrow_type), _lengths(lists)
+
+    def owned(self, cell: Cell) -> Cell:
+        return cell
+
+    def nbytes(self, cell: Cell) -> int:
+        return len(cell) if type(cell) is str else sum(map(len, cell)) + 8 * len(cell)
+
+    def from_arrow(self, array: pa.Array[Any]) -> Cell:
+        return array.to_pylist()
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadData(f"text cannot be written as UTF-8: {error}") from error
+    return text
+
+
+class Blobs:
+    """Bytes. Cell: one buffer of bytes, or 1-D uint8 array (one instance), or a list of such."""
+
+    arrow_type: pa.DataType = pa.list_(pa.field("item", pa.uint8(), nullable=False))
+    empty: Cell = []  # noqa: RUF012  # nobody changes a cell
+
+    def cell(self, data: Any) -> Cell:
+        cell = self._convert(data)
+        if self.nbytes(cell) > MAX_BLOB_BYTES:
+            raise BadData(f"a blob of {self.nbytes(cell)} bytes, over the limit of {MAX_BLOB_BYTES}: split it")
+        return cell
+
+    def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        counts = np.fromiter((len(cell) if type(cell) is list else 1 for cell in cells), np.int32, len(cells))
+        blobs = list(chain.from_iterable(cell if type(cell) is list else (cell,) for cell in cells))
+        joined = blobs[0] if len(blobs) == 1 else b"".join(blobs)  # the only copy
+        values = pa.Array.from_buffers(pa.uint8(), len(joined), [None, pa.py_buffer(joined)])
+        return list_array(self.arrow_type, map(len, blobs), values), counts
+
+    def owned(self, cell: Cell) -> Cell:
+        return cell.copy() if type(cell) is np.ndarray else cell
+
+    def nbytes(self, cell: Cell) -> int:
+        return sum(map(len, cell)) if type(cell) is list else len(cell)
+
+    def from_arrow(self, array: pa.Array[Any]) -> Cell:
+        return [item.values.to_numpy().tobytes() for item in array]
+
+    def _convert(self, data: Any) -> Cell:
+        if type(data) is bytes:
+            return data
+        if isinstance(data, np.ndarray):
+            if data.ndim == 1 and data.dtype == np.uint8 and data.flags.c_contiguous:
+                return data if len(data) else []
+            rows = new_array(data, np.dtype(np.uint8))
+            return rows.tobytes() if rows.ndim <= 1 else [row.tobytes() for row in rows]
+        if isinstance(data, bytearray | memoryview):
+            return bytes(data)
+        if (array := arrow_given(data, self.arrow_type)) is not None:
+            return self.from_arrow(array)
+        if callable(read := getattr(data, "read", None)):
+            return self._convert(read())
+        if isinstance(data, Sequence) and not isinstance(data, str):
+            return [_one_blob(item) for item in data]
+        return _one_blob(data)
+
+
+def _one_blob(data: Any) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, bytearray | memoryview):
+        return bytes(data)
+    if isinstance(data, str):
+        raise BadData(f"expected bytes or an array of uint8, got {shown(data)}: encode it")
+    return new_array(data, np.dtype(np.uint8)).tobytes()
+
+
+class Ragged(NamedTuple):
+    """A cell of lists of different lengths: all vectors one after the other, and how many each list has."""
+
+    values: Values
+    lengths: Counts
+
+
+class VectorLists:
+    """A list of vectors an instance, such as line strips.
+
+    Cell: an array (n, width): one list; (m, n, width): m lists of n; or Ragged.
+    """
+
+    def __init__(self, item: Vectors) -> None:
+        self.item = item
+        self.arrow_type: pa.DataType = pa.list_(pa.field("item", item.arrow_type, nullable=False))
+        self.empty: Cell = Ragged(item.empty, np.empty(0, np.int32))
+
+    def cell(self, data: Any) -> Cell:
+        if type(data) is np.ndarray:
+            if (
+                data.ndim in (2, 3)
+                and data.shape[-1:] == self.item.shape
+                and data.dtype == self.item.dtype
+                and data.flags.c_contiguous
+            ):
+                return data
+            if data.ndim == 3 and len(data):
+                return self.item.cell(data).reshape(len(data), -1, *self.item.shape)
+        elif (array := arrow_given(data, self.arrow_type)) is not None:
+            return self.from_arrow(array)
+        return self._convert(data)
+
+    def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        ragged = [self._ragged(cell) for cell in cells]
+        only = len(ragged) == 1
+        values = ragged[0].values if only else np.concatenate([cell.values for cell in ragged])
+        lengths = ragged[0].lengths if only else np.concatenate([cell.lengths for cell in ragged])
+        counts = np.fromiter((len(cell.lengths) for cell in ragged), np.int32, len(ragged))
+        return list_array(self.arrow_type, lengths, self.item.to_arrow(values)), counts
+
+    def owned(self, cell: Cell) -> Cell:
+        return cell.copy() if type(cell) is np.ndarray else cell
+
+    def nbytes(self, cell: Cell) -> int:
+        return int(cell.nbytes if type(cell) is np.ndarray else cell.values.nbytes + cell.lengths.nbytes)
+
+    def from_arrow(self, array: pa.Array[Any]) -> Cell:
+        lengths = array.value_lengths().to_numpy(zero_copy_only=False).astype(np.int32)
+        return Ragged(self.item.from_arrow(array.flatten()), lengths)
+
+    def _ragged(self, cell: Cell) -> Ragged:
+        if type(cell) is not np.ndarray:
+            return cell  # type: ignore[no-any-return]
+        if cell.ndim == 2:
+            return Ragged(cell, np.array([len(cell)], np.int32))
+        return Ragged(cell.reshape(-1, cell.shape[-1]), np.full(len(cell), cell.shape[1], np.int32))
+
+    def _convert(self, data: Any) -> Cell:
+        try:
+            lists = list(data)
+        except TypeError:
+            raise BadData(f"expected a list of lists of vectors, got {shown(data)}") from None
+        if not lists:
+            return self.empty
+        if _is_vector(lists[0]):
+            return self.item.cell(lists)  # of a single list
+        arrays = [self.item.cell(item) for item in lists]
+        return Ragged(np.concatenate(arrays), _lengths(arrays))
+
+
+def _is_vector(data: Any) -> bool:
+    if isinstance(data, list | tuple):
+        return len(data) > 0 and isinstance(data[0], Number | np.generic)
+    return np.ndim(data) == 1
+
+
+class Arrow:
+    """Anything nested: structs, unions, lists of them. Cell: an Arrow array of the type, which nobody can change."""
+
+    def __init__(self, arrow_type: pa.DataType) -> None:
+        self.arrow_type = arrow_type
+        self.empty: Cell = empty_array(arrow_type)
+
+    def cell(self, data: Any) -> Cell:
+        if (array := arrow_given(data, self.arrow_type)) is not None:
+            return array
+        raise BadData(f"expected an Arrow array of type {self.arrow_type}, got {shown(data)}")
+
+    def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        return cells[0] if len(cells) == 1 else pa.concat_arrays(cells), _lengths(cells)
+
+    def owned(self, cell: Cell) -> Cell:
+        return cell
+
+    def nbytes(self, cell: Cell) -> int:
+        return int(cell.nbytes)
+
+    def from_arrow(self, array: pa.Array[Any]) -> Cell:
+        return array
+
+
+def empty_array(arrow_type: pa.DataType) -> pa.Array[Any]:
+    """No instances of `arrow_type`; pyarrow itself cannot make it of types with unions in them."""
+    if isinstance(arrow_type, pa.StructType):
+        return pa.StructArray.from_arrays([empty_array(field.type) for field in arrow_type], fields=list(arrow_type))
+    if isinstance(arrow_type, pa.UnionType):
+        children = [empty_array(field.type) for field in arrow_type]
+        return pa.Array.from_buffers(arrow_type, 0, [None, pa.py_buffer(b""), pa.py_buffer(b"")], children=children)
+    return pa.array([], arrow_type)
