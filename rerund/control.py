@@ -47,6 +47,7 @@ class Control:
         self.verbs: dict[str, Verb] = {
             "status": self._status,
             "recordings": self._recordings,
+            "recording": self._recording,
             "find": self._describe,
             "entities": self._entities,
             "remove": self._remove,
@@ -141,6 +142,9 @@ class Control:
         return self._server.recordings()
 
     async def _describe(self, args: dict[str, Any]) -> Any:
+        return self._find(args).stats()._asdict()
+
+    async def _recording(self, args: dict[str, Any]) -> Any:
         return self._find(args).stats()._asdict()
 
     async def _entities(self, args: dict[str, Any]) -> Any:

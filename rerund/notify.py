@@ -17,5 +17,7 @@ def notify(state: str) -> None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as peer:
             peer.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+    except (FileNotFoundError, ConnectionRefusedError):
+        pass  # it waited for READY=1 only, as `rerund start` does
     except OSError as error:
         log.warning("the service manager was not told %r (%s): NOTIFY_SOCKET=%s", state, error.strerror, address)
