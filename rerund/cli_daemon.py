@@ -1,0 +1,164 @@
+"""Commands about the daemon itself."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import shutil
+from typing import Any
+
+from rerund import lifecycle
+from rerund.command import Command, Exit, add_json, duration, no_arguments, number, print_json, print_table, size
+from rerund.config import Config, from_args
+from rerund_sdk import places
+from rerund_sdk.errors import RerundError
+
+GROUP = "daemon"
+
+
+def start(args: argparse.Namespace) -> int:
+    """Run the daemon in the background, unless it runs.
+
+    Returns when it is ready. If one runs already, that is said and is no error; the options are not applied then: use
+    `rerund restart`.
+    """
+    started = lifecycle.start(_options(args))
+    if args.json:
+        print_json({"joined": started.joined, **started.daemon._asdict()})
+    else:
+        print(f"{'runs already' if started.joined else 'started'}: {_in_short(started.daemon)}")
+    return Exit.OK
+
+
+def stop(args: argparse.Namespace) -> int:
+    """End the daemon; everything it took is kept.
+
+    Returns when it is gone. Programs that log keep what they log, and send it to the next daemon.
+    """
+    stopped = lifecycle.stop()
+    if args.json:
+        print_json({"stopped": stopped is not None, "pid": stopped.pid if stopped else None})
+    else:
+        print(f"stopped: pid {stopped.pid}" if stopped else f"no rerund daemon runs{lifecycle.of_instance()}")
+    return Exit.OK
+
+
+def restart(args: argparse.Namespace) -> int:
+    """Stop, then start.
+
+    Programs that log, pages, and viewers that `rerund view` opened go on by themselves.
+    """
+    started, stopped = lifecycle.restart(_options(args))
+    if args.json:
+        print_json({"stopped": stopped.pid if stopped else None, **started._asdict()})
+    else:
+        print(f"{'restarted' if stopped else 'started'}: {_in_short(started)}")
+    return Exit.OK
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the daemon in the foreground, as systemd does.
+
+    Ends at SIGTERM or Ctrl-C, when everything is written. Each option is also a variable: --fsync-secs is
+    $RERUND_FSYNC_SECS. More about them: docs/CONFIG.md.
+    """
+    from rerund.run import run as serve
+
+    serve(from_args(args))
+    return Exit.OK
+
+
+def status(args: argparse.Namespace) -> int:
+    """What the daemon does now: producers, recordings, viewers."""
+    told = lifecycle.request("status")
+    if args.json:
+        print_json(told)
+    else:
+        _print_status(told)
+    return Exit.OK
+
+
+def logs(args: argparse.Namespace) -> int:
+    """What the daemon in the background had to say."""
+    path = lifecycle.log_path()
+    if not path.exists():
+        raise RerundError(
+            f"no daemon in the background has written a log here (one that systemd runs: journalctl -u rerund): {path}"
+        )
+    tail = shutil.which("tail") or "/usr/bin/tail"
+    follow = ["--follow=name", "--retry"] if args.follow else []
+    os.execv(tail, ["tail", f"--lines={args.lines}", *follow, "--", str(path)])
+
+
+def _options(args: argparse.Namespace) -> list[str]:
+    """The flags of `args` that are the daemon's, to hand on to `rerund run`."""
+    given = {option.name: getattr(args, option.name) for option in dataclasses.fields(Config)}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
+
+
+def _in_short(daemon: places.DaemonInfo) -> str:
+    return f"pid {daemon.pid}, {daemon.http}, {daemon.grpc}"
+
+
+def _print_status(told: dict[str, Any]) -> None:
+    rates = told["rates"]
+    summary = {
+        "daemon": f"rerund {told['version']}, pid {told['pid']}, up {duration(told['uptime_secs'])}, "
+        f"{size(told['memory_bytes'])} of memory",
+        "instance": told["instance"],
+        "home": told["home"],
+        "web pages": told["http"],
+        "viewers at": told["grpc"],
+        "SDKs at": ", ".join([told["ingest"], *told["tcp"]]),
+        "taking in": f"{number(rates['rows_per_sec'])} rows/s, {size(rates['bytes_per_sec'])}/s",
+    }
+    print("\n".join(f"{name:<11} {value}" for name, value in summary.items() if value))
+    _print_list(
+        ("PRODUCER", "PID ", "HOST", "RECORDING", "ROWS ", "SIZE ", "LOST "),
+        [
+            (each["name"], str(each["pid"]), each["host"], each["recording_id"], *_counts(each, "lost_rows"))
+            for each in told["producers"]
+        ],
+    )
+    _print_list(
+        ("LIVE RECORDING", "ROWS ", "SIZE ", "PRODUCERS "),
+        [
+            (f"{each['application_id']}/{each['recording_id']}", *_counts(each, "producers"))
+            for each in told["recordings"]
+            if each["live"]
+        ],
+    )
+    _print_list(
+        ("VIEWER", "FROM", "RECORDING", "BEHIND "),
+        [(each["kind"], each["peer"], each["recording"], size(each["lag_bytes"])) for each in told["viewers"]],
+    )
+    _print_list(
+        ("FILE", "RECORDING", "BEHIND "),
+        [(each["path"], each["recording"], size(each["lag_bytes"])) for each in told["sinks"]],
+    )
+
+
+def _counts(told: dict[str, Any], last: str) -> tuple[str, str, str]:
+    return number(told["rows"] or 0), size(told["bytes"]), number(told[last])
+
+
+def _print_list(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    if rows:
+        print()
+        print_table(head, rows)
+
+
+def _logs_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="and what comes, until Ctrl-C")
+    parser.add_argument("-n", "--lines", type=int, default=100, help="how many of the last lines (default: 100)")
+
+
+COMMANDS = (
+    Command("start", GROUP, "", add_json, start, takes_options=True),
+    Command("stop", GROUP, "", add_json, stop),
+    Command("restart", GROUP, "", add_json, restart, takes_options=True),
+    Command("status", GROUP, "", add_json, status),
+    Command("logs", GROUP, "", _logs_arguments, logs),
+    Command("run", GROUP, "", no_arguments, run, takes_options=True),
+)
