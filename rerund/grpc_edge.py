@@ -2,27 +2,20 @@
 
 Form: `rerun.sdk_comms.v1alpha1.MessageProxyService`; bodies pass as they are, only their wrapping changes.
 A viewer gets every recording that is active since the daemon started, also those that become so later (`grpc_replay`
-chooses others): one small task a recording, and all of one viewer take turns at its stream. A turn ends when gRPC has
-taken what was read for it, so a viewer that is slow or frozen holds one block of one recording, and nobody else.
+chooses others); see grpc_feed.py.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from rerund.edge import ViewerInfo
-from rerund.errors import RecordingRemoved
-from rerund.foreign import wrap_head
+from rerund.grpc_feed import Feed
 from rerund.grpc_intake import GrpcIntake
 from rerund.ports import LOOPBACK, bind_port
-from rerund.recording import Recording
-from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd, RerundError
 
 if TYPE_CHECKING:
@@ -32,7 +25,6 @@ log = logging.getLogger(__name__)
 
 SERVICE: Final = "rerun.sdk_comms.v1alpha1.MessageProxyService"
 USUAL_PORT: Final = 9876
-_BLOCK_BYTES: Final = 256 * 1024  # read in one turn, unless one message alone is larger
 _STOP_SECS: Final = 1.0  # for streams to end by themselves
 _REQUEST_OVERHEAD: Final = 64 * 1024  # of a message, beside the .rrd message in it
 _OPTIONS: Final = (
@@ -102,71 +94,4 @@ class GrpcEdge:
         return b""
 
     async def _read_messages(self, _request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
-        viewer = _Viewer(context, self._viewers)
-        try:
-            for recording in self._replayed():
-                viewer.show(recording)
-            seen = 0
-            while True:
-                active = await self._store.activated(seen)
-                seen += len(active)
-                for recording in active:
-                    viewer.show(recording)
-        finally:
-            await viewer.close()
-
-    def _replayed(self) -> list[Recording]:
-        """Recordings that a newcomer gets although nobody logged into them since the daemon started, oldest first."""
-        if self._config.grpc_replay == "active":
-            return []
-        recordings = sorted(self._store.recordings(), key=lambda recording: recording.stats().last_write)
-        return recordings if self._config.grpc_replay == "all" else _last(recordings, int(self._config.grpc_replay))
-
-
-class _Viewer:
-    """One ReadMessages stream."""
-
-    def __init__(self, context: grpc.aio.ServicerContext[bytes, bytes], viewers: list[ViewerInfo]) -> None:
-        self._context = context
-        self._viewers = viewers
-        self._turn = asyncio.Lock()
-        self._tasks: dict[Recording, asyncio.Task[None]] = {}
-
-    def show(self, recording: Recording) -> None:
-        """Send all of `recording`, from now on too, unless it is shown already."""
-        if recording not in self._tasks:
-            self._tasks[recording] = asyncio.create_task(self._send(recording))
-
-    async def _send(self, recording: Recording) -> None:
-        cursor = recording.cursor()
-        info = ViewerInfo("grpc", self._context.peer(), recording, cursor)
-        self._viewers.append(info)
-        try:
-            while True:
-                if not recording.producers:
-                    cursor.close()  # an idle recording needs no open file
-                await cursor.ready()
-                async with self._turn:
-                    for message in _responses(await cursor.read(_BLOCK_BYTES)):
-                        await self._context.write(message)
-        except RecordingRemoved as error:
-            log.info("%s: a viewer at %s gets no more of it", error, self._context.peer())
-        finally:
-            cursor.close()
-            self._viewers.remove(info)
-
-    async def close(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-
-def _responses(data: bytes) -> Iterator[bytes]:
-    """Each of the .rrd messages in `data` as a ReadMessagesResponse."""
-    view = memoryview(data)
-    for frame in rrd.frames(view):
-        yield b"".join((wrap_head(frame.kind, frame.end - frame.body.start), view[frame.body]))
-
-
-def _last(recordings: list[Recording], count: int) -> list[Recording]:
-    return recordings[len(recordings) - min(count, len(recordings)) :]
+        await Feed(self._store, self._viewers, context.peer(), context.write).run(self._config.grpc_replay)

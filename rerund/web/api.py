@@ -7,7 +7,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import quote
 
 from aiohttp import WSCloseCode, web
@@ -17,24 +17,13 @@ from rerund.edge import ViewerInfo
 from rerund.errors import BadPosition, UnknownRecording
 from rerund.log import START, Position
 from rerund.recording import Recording
-from rerund.store import Store
 from rerund.web.names import parse_recording_path
+from rerund.web.source import Source
 from rerund.web.stream import BATCH_BYTES, MAX_REQUEST_BYTES, close, stream
 from rerund_sdk import rrd
 
 _STATUS_PERIOD_S: Final = 1.0
 _CLOSE_TIMEOUT_S: Final = 0.5  # that a page has to answer when the daemon stops; a frozen one never does
-
-
-class Source(Protocol):
-    """What the API shows of the server."""
-
-    store: Store
-    viewers: list[ViewerInfo]
-
-    def status(self) -> dict[str, Any]: ...
-
-    def recordings(self) -> list[dict[str, Any]]: ...
 
 
 class Api:

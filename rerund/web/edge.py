@@ -9,7 +9,9 @@ from aiohttp import web
 from rerund import ports
 from rerund.web import pages
 from rerund.web.access import Access
-from rerund.web.api import Api, Source
+from rerund.web.api import Api
+from rerund.web.grpc_web import GrpcWeb
+from rerund.web.source import Source
 
 USUAL_PORT: Final = 9090
 _MAX_BODY_BYTES: Final = 64 * 1024
@@ -23,8 +25,18 @@ class WebEdge:
         self.endpoint = ""
         self._port = port
         self._api = Api(source)
+        access = Access(ports.LOOPBACK)
+        app = web.Application(middlewares=[access.check], client_max_size=_MAX_BODY_BYTES)
+        app.on_response_prepare.append(access.add_headers)
+        pages.add_routes(app.router)
+        self._api.add_routes(app.router)
+        GrpcWeb(source).add_routes(app.router)
         self._runner = web.AppRunner(
-            _application(self._api), access_log=None, handle_signals=False, shutdown_timeout=_STOP_TIMEOUT_S
+            app,
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,  # a caller that went away ends what was sent to it
+            shutdown_timeout=_STOP_TIMEOUT_S,
         )
 
     async def start(self) -> None:
@@ -38,12 +50,3 @@ class WebEdge:
         await self._api.close_sockets()
         await self._runner.cleanup()
         self.endpoint = ""
-
-
-def _application(api: Api) -> web.Application:
-    access = Access(ports.LOOPBACK)
-    app = web.Application(middlewares=[access.check], client_max_size=_MAX_BODY_BYTES)
-    app.on_response_prepare.append(access.add_headers)
-    pages.add_routes(app.router)
-    api.add_routes(app.router)
-    return app

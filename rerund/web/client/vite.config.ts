@@ -31,6 +31,7 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000,
+    reportCompressedSize: false,
     modulePreload: { polyfill: false },
     rolldownOptions: { input: { index: "index.html", rerun: "rerun.html" } },
   },

@@ -11,8 +11,8 @@ export function bytes(value: number): string {
   return `${unit && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
 
-export function count(value: number, noun: string): string {
-  return `${value.toLocaleString("en")} ${noun}${value === 1 ? "" : "s"}`;
+export function count(value: number, noun: string, nouns = `${noun}s`): string {
+  return `${value.toLocaleString("en")} ${value === 1 ? noun : nouns}`;
 }
 
 export function duration(seconds: number): string {
@@ -21,4 +21,16 @@ export function duration(seconds: number): string {
   if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
   if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+}
+
+/** How long ago a moment (seconds since the epoch) was. */
+export function ago(moment: number): string {
+  return `${duration(Date.now() / 1000 - moment).replace(/ \d+ (s|min|h)$/, "")} ago`;
+}
+
+/** A moment, with the day if it is not today. */
+export function clock(moment: number): string {
+  const date = new Date(moment * 1000);
+  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return date.toDateString() === new Date().toDateString() ? time : `${date.toLocaleDateString()} ${time}`;
 }

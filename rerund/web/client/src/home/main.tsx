@@ -1,3 +1,8 @@
-import "../theme.css";
 import { render } from "preact";
-render(<p>rerund</p>, document.getElementById("page")!);
+import "../theme.css";
+import "./home.css";
+import { Home } from "./home";
+import { watchStatus } from "../status";
+
+watchStatus();
+render(<Home />, document.getElementById("page")!);
