@@ -7,7 +7,8 @@ RerundError
 ├── LogWriteError           the disk did not take what was appended; nothing of it is in the log
 ├── UnknownRecording        no recording, or several, go by that name
 ├── RecordingRemoved        the recording went away under a reader
-└── BadPosition             no message begins at that place
+├── BadPosition             no message begins at that place
+└── SaveError               a file cannot be saved to
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class RecordingRemoved(RerundError):
 
 class BadPosition(RerundError):
     """No message begins at that place of the log."""
+
+
+class SaveError(RerundError):
+    """A file cannot be saved to."""

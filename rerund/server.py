@@ -25,6 +25,7 @@ from rerund.config import Config
 from rerund.control import Control
 from rerund.dirlock import DirLock
 from rerund.edge import Edge, ViewerInfo
+from rerund.file_edge import FileEdge
 from rerund.grpc_edge import GrpcEdge
 from rerund.intake import Intake
 from rerund.notify import notify
@@ -55,6 +56,7 @@ class Server:
         self.intake = Intake(self.store, self.context, _no_welcome(config), _sync_secs(config), self.stop)
         self.control = Control(self, self.info.control)
         self.edges = self._edges()
+        self.files = FileEdge(self)  # ends after the intake: so files have what came last
         self._owns_context = context is None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -120,6 +122,7 @@ class Server:
         tcp = self._bind()
         for edge in self.edges:
             await edge.start()
+        await self.files.start()
         self.info = self._describe(tcp)
         self.intake.welcome = self.intake.welcome._replace(
             control=self.info.control, http=self.info.http, grpc=self.info.grpc
@@ -141,6 +144,7 @@ class Server:
         for edge in reversed(self.edges):
             await edge.stop()
         await asyncio.to_thread(self.intake.stop)
+        await self.files.stop()
         for endpoint in (self.info.ingest, self.info.control):
             listening.remove_socket(endpoint)
         self.bells.detach()
@@ -196,7 +200,7 @@ class Server:
             "producers": [producer._asdict() for producer in self.intake.producers()],
             "recordings": self.recordings(),
             "viewers": [_viewer(viewer) for viewer in self.viewers],
-            "sinks": [sink for edge in self.edges for sink in getattr(edge, "sinks", list)()],
+            "sinks": self.files.sinks(),
         }
 
     def _sample(self) -> None:
