@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rerund_sdk import messages, rrd
-from rerund_sdk.outbox import MIB, WINDOW_APPENDS, WINDOW_BYTES, Delivery, Outbox
+from rerund_sdk.outbox import MIB, WINDOW_APPENDS, WINDOW_BYTES, Delivery, InFlight, Outbox
 from rerund_sdk.sinks import EncodedMessage
 from rerund_sdk.spiller import Spiller
 from rerund_sdk.tuid import TuidClock
@@ -51,12 +51,15 @@ class Box:
     def put(self, *given: EncodedMessage) -> None:
         self.outbox.put(given)
 
+    def next_append(self) -> InFlight | None:
+        return self.outbox.next_append(2**63)
+
     def receive_all(self, within_secs: float = 20) -> list[EncodedMessage]:
         """Everything, acked at once, until the outbox is empty."""
         end = time.monotonic() + within_secs
         while len(self.outbox):
             self.readable.clear()
-            append = self.outbox.next_append()
+            append = self.next_append()
             if append is None:
                 assert time.monotonic() < end, f"{len(self.outbox)} messages do not come back"
                 self.readable.wait(0.05)
@@ -102,7 +105,7 @@ def test_small_messages_travel_together_and_a_large_one_alone(make_box: Callable
     box = make_box()
     box.put(*(message() for _ in range(300)), message("/image", 3 * MIB), message("/image", 3 * MIB))
     sizes = []
-    while append := box.outbox.next_append():
+    while append := box.next_append():
         sizes.append(len(append.batch))
     assert sizes == [301, 1]  # the first image goes along with the small rows, so that these never hold it up
 
@@ -110,18 +113,18 @@ def test_small_messages_travel_together_and_a_large_one_alone(make_box: Callable
 def test_no_more_than_the_window_is_in_flight(make_box: Callable[..., Box]) -> None:
     box = make_box()
     box.put(*(message("/image", size=MIB) for _ in range(40)))
-    appends = list(iter(box.outbox.next_append, None))
+    appends = list(iter(box.next_append, None))
     assert WINDOW_BYTES <= sum(append.cost for append in appends) < WINDOW_BYTES + 2 * MIB
     box.outbox.acked(appends[0].seq)
-    assert box.outbox.next_append() is not None
-    assert box.outbox.next_append() is None
+    assert box.next_append() is not None
+    assert box.next_append() is None
     assert len(appends) < WINDOW_APPENDS
 
 
 def test_static_data_and_small_rows_overtake_images_and_nobody_starves(make_box: Callable[..., Box]) -> None:
     box = make_box()
     box.put(*(message("/image", size=MIB) for _ in range(20)), message("/text"), message("/mesh", MIB, static=True))
-    first = box.outbox.next_append()
+    first = box.next_append()
     assert first is not None
     assert [queued.message.entry.entity_path for queued in first.batch] == ["/mesh", "/text", "/image"]
 
@@ -149,7 +152,12 @@ def test_what_memory_does_not_hold_goes_over_the_disk_and_comes_back_in_order(ma
 def test_order_holds_while_it_is_filled_and_drained_at_once(make_box: Callable[..., Box]) -> None:
     box = make_box(memory_bytes=2 * MIB, spill_bytes=256 * MIB)
     given = [message(f"/image/{n % 2}", size=20_000 + n * 97 % 60_000) for n in range(1500)]
-    filler = threading.Thread(target=lambda: [box.put(one) for one in given])
+
+    def fill() -> None:
+        for one in given:
+            box.put(one)
+
+    filler = threading.Thread(target=fill)
     filler.start()
     while filler.is_alive():
         box.receive_all()
@@ -279,11 +287,11 @@ def test_a_disk_that_cannot_be_written_costs_no_row_that_memory_holds(
 def test_a_refused_append_is_tried_message_by_message(make_box: Callable[..., Box]) -> None:
     box = make_box()
     box.put(message("/good"), message("/bad"), message("/good"))
-    whole = box.outbox.next_append()
+    whole = box.next_append()
     assert whole is not None and len(whole.batch) == 3
     assert box.outbox.refused(whole.seq, "refused: nonsense") == 0
     for lost in (0, 1, 0):
-        single = box.outbox.next_append()
+        single = box.next_append()
         assert single is not None and len(single.batch) == 1
         if lost:
             assert box.outbox.refused(single.seq, "refused: nonsense") == 1
@@ -293,21 +301,42 @@ def test_a_refused_append_is_tried_message_by_message(make_box: Callable[..., Bo
     assert [(loss.cause, loss.entity_path) for loss in box.outbox.losses()] == [("refused: nonsense", "/bad")]
 
 
-def test_renumbered_appends_are_not_freed_by_acks_of_their_old_numbers(make_box: Callable[..., Box]) -> None:
+def test_gaps_between_appends_are_closed_by_new_numbers_and_others_keep_theirs(make_box: Callable[..., Box]) -> None:
     box = make_box()
-    for _ in range(3):
+    for _ in range(4):
         box.put(message())
-        box.outbox.next_append()
-    box.outbox.renumber()
-    box.outbox.acked(3)
-    assert [append.seq for append in box.outbox.in_flight] == [4, 5, 6]
+        box.next_append()
+    assert not box.outbox.close_gaps(2**63)
+    box.outbox.refused(2, "refused: nonsense")
+    assert box.outbox.close_gaps(2**63)
+    assert [append.seq for append in box.outbox.in_flight] == [5, 6, 7]
+    assert not box.outbox.close_gaps(2**63)
+    box.outbox.acked(4)
+    assert len(box.outbox) == 3
+
+
+def test_what_the_daemon_would_refuse_for_its_size_is_lost_and_takes_no_number(
+    make_box: Callable[..., Box], caplog: pytest.LogCaptureFixture
+) -> None:
+    box = make_box()
+    box.put(message("/a"), message("/b", 5000), message("/c"))
+    append = box.outbox.next_append(1000)
+    assert append is not None and [queued.message.entry.entity_path for queued in append.batch] == ["/a", "/c"]
+    assert box.outbox.lost_rows == 1
+    box.put(message("/d", 900))
+    box.outbox.next_append(1000)
+    assert box.outbox.close_gaps(500)  # the next daemon takes less
+    third = box.outbox.next_append(500)
+    assert third is None
+    assert [loss.entity_path for loss in box.outbox.losses()] == ["/b", "/d"]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
 def test_waiting_for_delivery_is_not_held_up_by_what_came_later(make_box: Callable[..., Box]) -> None:
     box = make_box()
     box.put(message())
     number = box.outbox.last_number
-    first = box.outbox.next_append()
+    first = box.next_append()
     assert first is not None
     assert not box.outbox.wait_delivered(number, time.monotonic() + 0.05)
     box.put(message())

@@ -5,7 +5,9 @@ the welcome says what the daemon has, and the rest is sent again, in order. Betw
 Rule 1: the socket, its context and its monitor belong to this thread and never outlive a link.
 Rule 2: connected means that the daemon answers: it is asked (ping) after PING_SECS of silence. A daemon that is
 silent but there keeps its link: it may only be stopped, and what it was sent lies in its socket.
-Rule 3: what is wrong is said once when it begins, and once when it ends.
+Rule 3: producer id and seqs let the daemon know what it has; chunk ids do if it forgot. A producer whose seqs have gaps
+for a daemon that was not there when they came about says hello under a new id.
+Rule 4: what is wrong is said once when it begins, and once when it ends.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any, Final
 import zmq
 
 from rerund_sdk import wire
-from rerund_sdk.errors import BadWireMessage
+from rerund_sdk.errors import BadWireMessage, WrongVersion
 from rerund_sdk.outbox import InFlight, Outbox
 
 logger = logging.getLogger("rerund_sdk")
@@ -32,6 +34,7 @@ _RECONNECT_MS: Final = (50, 500)  # first and longest pause of ZeroMQ between tw
 _TCP_HEARTBEAT_MS: Final = (2_000, 10_000)  # interval, timeout: finds out about pulled cables
 _GOODBYE_MS: Final = 200  # what the last message may take to leave
 _BACKOFF_SECS: Final = (0.1, 5.0)  # first and longest pause after "not-now", or between links that fail at once
+_UNLIMITED: Final = 2**63
 _JOIN_BYTES: Final = 64 * 1024  # parts below are joined into one frame, larger ones are sent without a copy
 
 
@@ -39,12 +42,17 @@ class Connection:
     """Delivers an outbox to the daemon at `endpoint`."""
 
     def __init__(
-        self, endpoint: str, hello: Callable[[], wire.Hello], outbox: Outbox, context: zmq.Context[Any] | None = None
+        self,
+        endpoint: str,
+        hello: Callable[[bytes], wire.Hello],
+        outbox: Outbox,
+        context: zmq.Context[Any] | None = None,
     ) -> None:
-        """context: for an inproc endpoint, that of the daemon in this process."""
+        """hello: given the producer id. context: for an inproc endpoint, that of the daemon in this process."""
         self.endpoint = endpoint
         self.welcome: wire.Welcome | None = None  # of the link that stands
         self.synced_seq = 0
+        self.producer_id = os.urandom(wire.PRODUCER_ID_SIZE)
         self._hello = hello
         self._outbox = outbox
         self._context = context
@@ -109,7 +117,7 @@ class Connection:
     def _talk(self, link: _Link) -> bool:
         """Use a link until it breaks, or until the end. Whether it came to a welcome."""
         talk = _Talk(link, self._outbox)
-        link.send(self._hello())
+        self._say_hello(link)
         while not self._stopped.is_set():
             if not link.wait(talk.due_secs()):
                 break
@@ -117,38 +125,55 @@ class Connection:
                 os.read(self._bell[0], 4096)
             self._rung = False  # after the read and before looking: whoever rings from here on is heard
             self._hear(link, talk)
-            if talk.is_open:
-                talk.send_all(self.welcome)
+            if talk.is_open and self.welcome is not None:
+                talk.send_all(self.welcome.max_message_bytes)
             self._ask_if_silent(link, talk)
             self._tell_of_change()
         if talk.is_open:
             link.say_goodbye(wire.Goodbye(self._outbox.last_seq, self._outbox.losses()))
         return talk.was_welcome
 
+    def _say_hello(self, link: _Link) -> None:
+        limit = self.welcome.max_message_bytes if self.welcome is not None else _UNLIMITED
+        if self._outbox.close_gaps(limit):
+            self.producer_id = os.urandom(wire.PRODUCER_ID_SIZE)
+        link.send(self._hello(self.producer_id))
+
     def _hear(self, link: _Link, talk: _Talk) -> None:
         for frames in link.received():
-            try:
-                message = wire.decode(frames)
-            except BadWireMessage as error:
-                if not talk.was_welcome:
-                    self._refused(talk, str(error))
-                continue
             self._last_heard = time.monotonic()
             talk.is_asked = False
+            try:
+                message = wire.decode(frames)
+            except WrongVersion as error:
+                self._refused(talk, str(error))
+                continue
+            except BadWireMessage as error:
+                logger.warning("%s says what no daemon says: %s", self.endpoint, error)
+                continue
             if isinstance(message, wire.Ack):
                 self._outbox.acked(message.written_seq)
                 self.synced_seq = message.synced_seq
+                talk.took()
             elif isinstance(message, wire.Welcome):
-                self.welcome = message
-                talk.welcomed(message)
+                self._welcomed(link, talk, message)
             elif isinstance(message, wire.Reject):
                 self._rejected(link, talk, message)
+
+    def _welcomed(self, link: _Link, talk: _Talk, welcome: wire.Welcome) -> None:
+        self.welcome = welcome
+        self._outbox.acked(welcome.written_seq)
+        if self._outbox.close_gaps(welcome.max_message_bytes):
+            self.producer_id = os.urandom(wire.PRODUCER_ID_SIZE)
+            link.send(self._hello(self.producer_id))
+        else:
+            talk.begin()
 
     def _rejected(self, link: _Link, talk: _Talk, reject: wire.Reject) -> None:
         if reject.code == "unknown-producer":
             if talk.is_open:  # of many rejects only the first asks for a hello
                 talk.is_open = False
-                link.send(self._hello())
+                self._say_hello(link)
         elif reject.code == "version" or (reject.code == "bad-message" and not reject.seq):
             self._refused(talk, reject.reason)
         elif reject.code == "bad-message":
@@ -192,36 +217,26 @@ class _Talk:
         self.is_asked = False  # a ping is on its way
         self._link = link
         self._outbox = outbox
-        self._again: Iterator[InFlight] = iter(())  # in flight since before this link
+        self._again: Iterator[InFlight] = iter(())  # in flight, to be sent once more
         self._backoff = 0.0
         self._paused_until = 0.0
 
-    def welcomed(self, welcome: wire.Welcome) -> None:
+    def begin(self) -> None:
+        """The daemon has said welcome."""
         self.was_welcome = self.is_open = True
-        self._outbox.acked(welcome.written_seq)
         self._again = iter(tuple(self._outbox.in_flight))
 
-    def send_all(self, welcome: wire.Welcome | None) -> None:
+    def send_all(self, max_message_bytes: int) -> None:
         """Send what the window lets through."""
         if time.monotonic() < self._paused_until:
             return
-        limit = welcome.max_message_bytes if welcome else 0
-        for append in self._appends():
-            largest = max(queued.message.entry.size for queued in append.batch)
-            if limit and largest > limit:
-                reason = f"a message has {largest} bytes, over the daemon's max_message_bytes = {limit}"
-                if self._outbox.refused(append.seq, reason):
-                    logger.error("rows are lost: %s", reason)
-            else:
-                self._link.send_append(append)
-
-    def _appends(self) -> Iterator[InFlight]:
-        yield from self._again
-        while append := self._outbox.next_append():
-            yield append
+        for append in self._again:
+            self._link.send_append(append)
+        while following := self._outbox.next_append(max_message_bytes):
+            self._link.send_append(following)
 
     def pause(self, reason: str) -> None:
-        """The daemon takes nothing for a moment: all in flight is sent again later."""
+        """The daemon takes nothing for a moment; then all in flight is sent again."""
         now = time.monotonic()
         if now < self._paused_until:
             return
@@ -229,8 +244,13 @@ class _Talk:
             logger.warning("the daemon takes no rows for now, they are kept: %s", reason)
         self._backoff = min(max(self._backoff * 2, _BACKOFF_SECS[0]), _BACKOFF_SECS[1])
         self._paused_until = now + self._backoff
-        self._outbox.renumber()
         self._again = iter(tuple(self._outbox.in_flight))
+
+    def took(self) -> None:
+        """The daemon has acknowledged something."""
+        if self._backoff and time.monotonic() > self._paused_until:
+            logger.warning("the daemon takes rows again")
+            self._backoff = 0.0
 
     def due_secs(self) -> float:
         """When to act though nothing happens."""

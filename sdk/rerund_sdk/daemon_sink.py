@@ -22,6 +22,7 @@ from rerund_sdk.connection import Connection
 from rerund_sdk.outbox import Delivery, Outbox
 from rerund_sdk.sinks import EncodedMessage, Store
 from rerund_sdk.spiller import Spiller
+from rerund_sdk.version import VERSION
 
 logger = logging.getLogger("rerund_sdk")
 
@@ -144,9 +145,8 @@ class DaemonSink:
         store = self._store
         if store is None or self._closed:
             return False
-        producer_id = os.urandom(wire.PRODUCER_ID_SIZE)
-        connection = Connection(self.endpoint, lambda: _hello(producer_id, store), self._outbox, self._context)
-        name = f"{producer_id.hex()}-{os.getpid()}"
+        connection = Connection(self.endpoint, lambda id_: _hello(id_, store), self._outbox, self._context)
+        name = f"{connection.producer_id.hex()}-{os.getpid()}"
         self._spiller = Spiller(self._outbox, spill_directory(), name, store.store_info, connection.ring)
         self._connection = connection
         try:
@@ -162,8 +162,6 @@ def spill_directory() -> Path:
 
 
 def _hello(producer_id: bytes, store: Store) -> wire.Hello:
-    from importlib.metadata import version  # slow to import, and not needed before there is a connection
-
     return wire.Hello(
         wire.PROTOCOL,
         producer_id,
@@ -172,7 +170,7 @@ def _hello(producer_id: bytes, store: Store) -> wire.Hello:
         _program_name(),
         store.application_id,
         store.recording_id,
-        version("rerund"),
+        VERSION,
         store.store_info,
     )
 

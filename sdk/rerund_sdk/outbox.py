@@ -8,7 +8,8 @@ Form: a queue is `head` (leaves next), then what is on disk, then `writing`, the
 something is behind the head, new messages go to the tail. `spiller.py` alone moves messages between memory and disk.
 Rule 1: `put` waits for nothing but a lock that nobody holds during I/O, unless the memory is full: then at most
 PATIENCE_SECS while the disk may still make room, or as long as the policy "block" was told to.
-Rule 2: an append keeps its content until it is acked; the policy never drops it.
+Rule 2: an append keeps its content until it is acked; the policy never drops it. The daemon takes appends without gap,
+so a seq that was given is sent. One that a daemon refused is a gap for the next daemon: `close_gaps`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ BULK_ROW_BYTES: Final = 8 * 1024  # rows larger than this are bulk
 MESSAGE_OVERHEAD: Final = 512  # bytes that a waiting message takes in memory beside its own, about
 PATIENCE_SECS: Final = 0.25
 IMPATIENT_SECS: Final = 5.0  # how long nobody waits for the disk any more after it was waited for in vain
-WINDOW_BYTES: Final = 16 * MIB  # sent and not yet acked: enough to keep a socket busy while acks travel
+WINDOW_BYTES: Final = 16 * MIB  # sent and not yet acked: keeps a socket busy while acks travel; less if memory is small
 WINDOW_APPENDS: Final = 256
 APPEND_BYTES: Final = 1 * MIB  # small messages travel together up to this, a larger one alone
 APPEND_MESSAGES: Final = 512
@@ -126,12 +127,14 @@ class Outbox:
         self.on_tail: Callable[[], None] = lambda: None  # the spiller's: called, with the lock held, when it has work
         self.last_number = 0
         self.last_seq = 0
+        self._window_bytes = min(WINDOW_BYTES, limits.memory_bytes // 4)
         self._in_flight_bytes = 0
         self._small_paths: set[str] = set()  # entities of which something waits in `small`
         self._bulk_paths: set[str] = set()  # entities that have had bulk rows
         self._losses = LossCounter()
         self._dropping = False
         self._impatient_until = 0.0
+        self._too_large_told = False
 
     def __len__(self) -> int:
         """How many messages are not delivered."""
@@ -159,20 +162,25 @@ class Outbox:
 
     # Appends
 
-    def next_append(self) -> InFlight | None:
-        """The next append to send; None if there is nothing to send now, or too much in flight."""
+    def next_append(self, max_message_bytes: int) -> InFlight | None:
+        """The next append to send; None if there is nothing to send now, or too much in flight.
+
+        max_message_bytes: larger messages are lost: the daemon would refuse them.
+        """
         with self.changed:
-            if self._in_flight_bytes >= WINDOW_BYTES or len(self.in_flight) >= WINDOW_APPENDS:
+            if self._in_flight_bytes >= self._window_bytes or len(self.in_flight) >= WINDOW_APPENDS:
                 return None
-            batch = [self.singly.popleft()] if self.singly else self._next_batch()
+            batch: list[Queued] = []
+            while not batch and (given := [self.singly.popleft()] if self.singly else self._next_batch()):
+                batch = [queued for queued in given if not self._is_too_large(queued, max_message_bytes)]
+            if any(queue.on_disk for queue in self.queues):
+                self.changed.notify_all()  # the spiller may read on
             if not batch:
                 return None
             self.last_seq += 1
             append = InFlight(self.last_seq, tuple(batch), sum(map(cost, batch)))
             self.in_flight.append(append)
             self._in_flight_bytes += append.cost
-            if any(queue.on_disk for queue in self.queues):
-                self.changed.notify_all()  # the spiller may read on
             return append
 
     def acked(self, written_seq: int) -> None:
@@ -199,12 +207,39 @@ class Outbox:
             self._room_was_made()
             return entry.rows
 
-    def renumber(self) -> None:
-        """Give everything in flight a new seq, in the same order, so that it counts as never sent."""
+    def close_gaps(self, max_message_bytes: int) -> bool:
+        """Give what is in flight new, successive seqs if some between them were refused, or are now; whether it did.
+
+        Then a daemon must not know this producer: it would wait for the old ones.
+        """
         with self.changed:
-            for place, append in enumerate(self.in_flight):
-                self.last_seq += 1
-                self.in_flight[place] = append._replace(seq=self.last_seq)
+            kept = [append for append in self.in_flight if not self._is_refused_now(append, max_message_bytes)]
+            if not kept or (kept[-1].seq == self.last_seq and self.last_seq - kept[0].seq < len(kept)):
+                self.in_flight = deque(kept)
+                return False
+            self.in_flight = deque(append._replace(seq=self.last_seq + n) for n, append in enumerate(kept, 1))
+            self.last_seq += len(kept)
+            return True
+
+    def _is_refused_now(self, append: InFlight, max_message_bytes: int) -> bool:
+        if all(queued.message.entry.size <= max_message_bytes for queued in append.batch):
+            return False
+        self._in_flight_bytes -= append.cost
+        self.singly.extend(append.batch)
+        return True
+
+    def _is_too_large(self, queued: Queued, max_message_bytes: int) -> bool:
+        size = queued.message.entry.size
+        if size <= max_message_bytes:
+            return False
+        self.memory -= cost(queued)
+        reason = f"a message has more bytes than the daemon's max_message_bytes = {max_message_bytes}"
+        if not self._too_large_told:
+            self._too_large_told = True
+            logger.error("%s (%d): it is lost, raise the option: %s", reason, size, queued.message.entry.entity_path)
+        self._losses.add(queued.message.entry, reason)
+        self._room_was_made()
+        return True
 
     def _next_batch(self) -> list[Queued]:
         batch: list[Queued] = []
