@@ -134,7 +134,9 @@ def _launch(options: Sequence[str]) -> places.DaemonInfo:
     """Run a daemon in a session of its own, with its output in the log, and wait until it is ready."""
     path = log_path()
     places.ensure_private_dir(path.parent)
-    with _ready_socket() as ready, _open_log(path) as log:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as ready, _open_log(path) as log:
+        address = f"rerund-start-{os.urandom(16).hex()}"
+        ready.bind(f"\0{address}")  # in the abstract namespace: no file, no limit of a path
         before = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "rerund", "run", *options],
@@ -143,7 +145,7 @@ def _launch(options: Sequence[str]) -> places.DaemonInfo:
             stderr=log,
             start_new_session=True,
             cwd="/",
-            env={**os.environ, "NOTIFY_SOCKET": ready.getsockname()},
+            env={**os.environ, "NOTIFY_SOCKET": f"@{address}"},
         )
         if not _wait_until_ready(process, ready):
             raise DaemonError(f"the daemon could not start: {_last_sentence(path, before)} (log: {path})")
@@ -152,19 +154,6 @@ def _launch(options: Sequence[str]) -> places.DaemonInfo:
     if info is None:
         raise DaemonError(f"the daemon ended right after its start: {_last_sentence(path, before)} (log: {path})")
     return info
-
-
-@contextmanager
-def _ready_socket() -> Iterator[socket.socket]:
-    """A socket of our own for the daemon's sd_notify messages."""
-    path = places.runtime_dir() / "ready.sock"
-    path.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as ready:
-        ready.bind(str(path))
-        try:
-            yield ready
-        finally:
-            path.unlink(missing_ok=True)
 
 
 @contextmanager
