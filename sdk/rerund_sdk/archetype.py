@@ -1,58 +1,63 @@
 """What the classes in archetypes/ are made of.
 
 An archetype is a class with fields: `positions: Vec3DArrayLike = field(Position3D)`. Its constructor is generated from
-them, as dataclasses do it: it turns each argument into a cell at once, checks it, and keeps fields and cells. That is
-all that `log` needs.
+them: it turns each argument into a cell at once, checks it, and keeps fields and cells. That is all that `log` needs.
 
-Rule: the tuple of fields is the same object for the same combination, so that rows can be grouped by identity. Rule: a
-bad argument never leaves half a row: its field becomes empty and a warning is given, or strict mode raises.
+Rule: the tuple of fields is the same object for the same combination, so that rows can be grouped by identity.
+Rule: a bad argument never leaves half a row: its field becomes empty and a warning is given, or strict mode raises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, ClassVar, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from typing_extensions import Self, dataclass_transform
 
 from rerund_sdk.batch import Cell, ComponentDescriptor, Field
+from rerund_sdk.columns import AsComponents as AsComponents
 from rerund_sdk.columns import ComponentColumn, ComponentColumnList, DescribedComponentBatch
-from rerund_sdk.encoding import ComponentBatch, Declared, batch_of, rerun_name
-from rerund_sdk.errors import BadData
-from rerund_sdk.storage import Arrow
+from rerund_sdk.constructor import Argument, Combinations, SignatureAtFirstUse, compiled
+from rerund_sdk.encoding import ComponentBatch, ComponentType, batch_of, rerun_name
+from rerund_sdk.loggable import row_of_batches
+from rerund_sdk.storage import TypeStorage
 from rerund_sdk.strictness import complain, describe, strict_mode
+
+if TYPE_CHECKING:
+    from rerund_sdk.blueprint.visualizers import Visualizer
 
 _REQUIRED: Any = object()
 
 
 class _ArchetypeField:
-    """A declared field; on an instance the attribute is the component batch, or None if it was not given."""
+    """A declared field. On an instance the attribute is its component batch, or None if it was not given."""
 
     name: str
     field: Field
 
     def __init__(
         self,
-        component: Declared,
+        component: ComponentType,
         required: bool,
         kw_only: bool,
-        cell: Callable[[Any], Cell] | None,
+        cell: Callable[[Any], Cell],
         implied: tuple[str, Any] | None,
     ) -> None:
         self.component = component
+        self.storage: TypeStorage = component._storage
         self.required = required
         self.kw_only = kw_only
-        self.cell = cell or component._cell
+        self.cell = cell
         self.implied = implied
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
-        archetype = rerun_name(owner)
-        descriptor = ComponentDescriptor(f"{owner.__name__}:{name}", archetype, self.component._component_type)  # type: ignore[union-attr]
-        self.field = Field(descriptor, self.component._storage)
+        descriptor = ComponentDescriptor(f"{owner.__name__}:{name}", rerun_name(owner), self.component._component_type)
+        self.field = Field(descriptor, self.storage)
 
     def __get__(self, archetype: Archetype | None, owner: type) -> Any:
         if archetype is None:
@@ -67,13 +72,13 @@ class _ArchetypeField:
 
 
 @overload
-def field(component: Declared, *, kw_only: bool = ..., cell: Callable[[Any], Cell] = ...) -> Any: ...
+def field(component: ComponentType, *, kw_only: bool = ..., cell: Callable[[Any], Cell] | None = ...) -> Any: ...
 @overload
 def field(
-    component: Declared, *, default: None, kw_only: bool = ..., implied_by: str = ..., implied: Any = ...
+    component: ComponentType, *, default: None, kw_only: bool = ..., implied_by: str = ..., implied: Any = ...
 ) -> Any: ...
 def field(
-    component: Declared,
+    component: ComponentType,
     *,
     default: Any = _REQUIRED,
     kw_only: bool = True,
@@ -86,53 +91,15 @@ def field(
     cell: turns what the caller gives into a cell, by default as the component does it. implied: the value that the
     constructor takes if only the field `implied_by` is given.
     """
-    return _ArchetypeField(component, default is _REQUIRED, kw_only, cell, implied_by and (implied_by, implied))
-
-
-_INIT = """
-def {name}(self, {parameters}):
-{implications}    present, cells, borrowed = 0, [], False
-    try:
-{assignments}
-    except Exception:
-        self._set_forgiving(({names},))
-        return
-    self._fields = combinations[present]
-    self._cells = tuple(cells)
-    self._borrowed = borrowed
-"""
-_IMPLICATION = """
-    if {name} is None and {by} is not None:
-        {name} = {implied!r}
-"""
-_ASSIGNMENT = """
-        if {name} is not None:
-            cell = cell_of_{name}({name})
-            cells.append(cell)
-            present |= {bit}
-            if cell is {name} and type(cell) is ndarray:
-                borrowed = True
-"""
-
-
-class _Combinations(dict[int, tuple[Field, ...]]):
-    """The present fields by their bits: each combination is made once."""
-
-    def __init__(self, fields: tuple[Field, ...]) -> None:
-        super().__init__()
-        self.fields = fields
-
-    def __missing__(self, present: int) -> tuple[Field, ...]:
-        fields = tuple(field_ for bit, field_ in enumerate(self.fields) if present >> bit & 1)
-        return self.setdefault(present, fields)
+    implication = None if implied_by is None else (implied_by, implied)
+    return _ArchetypeField(component, default is _REQUIRED, kw_only, cell or component._cell, implication)
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
 class Archetype:
     """Base of all archetypes: a bundle of component batches that belong together.
 
-    A class that needs more than its fields as arguments writes `__init__` and calls `self._set(...)` with the fields.
-    visualizer: the name of the viewer's visualizer for it, if it has one.
+    A class that needs other arguments than its fields writes `__init__` and calls `self._set(...)` with the fields.
     """
 
     __slots__ = ("_borrowed", "_cells", "_fields")
@@ -142,25 +109,36 @@ class Archetype:
     _borrowed: bool
 
     _declared: ClassVar[dict[str, _ArchetypeField]] = {}
-    _combinations: ClassVar[_Combinations] = _Combinations(())
+    _combinations: ClassVar[Combinations]
     _set: ClassVar[Callable[..., None]]
-    _visualizer: ClassVar[str | None] = None
     NAME: ClassVar[str]
 
-    def __init_subclass__(cls, *, visualizer: str | None = None) -> None:
+    def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        declared = {name: value for name, value in vars(cls).items() if isinstance(value, _ArchetypeField)}
-        cls._visualizer = visualizer or cls._visualizer
-        if not declared:
-            return  # a subclass of somebody's own
-        cls._declared = declared
-        cls._combinations = _Combinations(tuple(item.field for item in declared.values()))
+        cls._declared = {name: item for name, item in vars(cls).items() if isinstance(item, _ArchetypeField)}
+        cls._combinations = Combinations(tuple(item.field for item in cls._declared.values()))
         cls.NAME = rerun_name(cls)
-        cls._set = _generated_init(declared, cls._combinations, "_set" if "__init__" in vars(cls) else "__init__")
-        if "__init__" not in vars(cls):
-            cls.__init__ = cls._set  # type: ignore[method-assign,assignment]
-        for name, item in declared.items():
+
+        def compile_and_set(self: Archetype, *args: Any, **kwargs: Any) -> None:
+            cls._compile()
+            cls._set(self, *args, **kwargs)
+
+        cls._set = compile_and_set
+        if "__init__" not in vars(cls) and cls._declared:
+            cls.__init__ = compile_and_set  # type: ignore[method-assign,assignment]
+            cls.__signature__ = SignatureAtFirstUse()  # type: ignore[attr-defined]
+        for name, item in cls._declared.items():
             setattr(cls, f"descriptor_{name}", staticmethod(_constant(item.field.descriptor)))
+
+    @classmethod
+    def _compile(cls) -> None:
+        generated = "__signature__" in vars(cls)
+        arguments = [
+            Argument(item.name, item.required, item.kw_only, item.cell, item.implied) for item in cls._declared.values()
+        ]
+        cls._set = compiled("__init__" if generated else "_set", arguments, cls._combinations)
+        if generated:
+            cls.__init__ = cls._set  # type: ignore[method-assign]
 
     @classmethod
     def archetype(cls) -> str:
@@ -240,7 +218,7 @@ class Archetype:
                 cells.append(self._forgiving_cell(item, value))
                 borrowed |= cells[-1] is value
             elif clear_unset:
-                cells.append(item.component._storage.empty)
+                cells.append(item.storage.empty)
             else:
                 continue
             present |= 1 << bit
@@ -253,53 +231,30 @@ class Archetype:
             return item.cell(value)
         except Exception as error:
             complain(f"{cls.__name__}.{item.name}: {describe(error)}")
-            return item.component._storage.empty
+            return item.storage.empty
 
 
-def _generated_init(
-    declared: dict[str, _ArchetypeField], combinations: _Combinations, name: str
-) -> Callable[..., None]:
-    namespace: dict[str, Any] = {"combinations": combinations, "ndarray": np.ndarray, "__name__": __name__}
-    implications, assignments, parameters = [], [], []
-    for bit, item in enumerate(declared.values()):
-        namespace[f"cell_of_{item.name}"] = item.cell
-        assignments.append(_ASSIGNMENT.format(name=item.name, bit=1 << bit))
-        if item.implied:
-            by, implied = item.implied
-            implications.append(_IMPLICATION.format(name=item.name, by=by, implied=implied))
-        if item.kw_only and "*" not in parameters:
-            parameters.append("*")
-        parameters.append(item.name if item.required and name == "__init__" else f"{item.name}=None")
-    source = _INIT.format(
-        name=name,
-        parameters=", ".join(parameters),
-        implications="".join(implications),
-        assignments="".join(assignments),
-        names=", ".join(declared),
-    )
-    exec(source, namespace)
-    return namespace[name]  # type: ignore[no-any-return]
+class Visualizable(Archetype):
+    """Base of archetypes that the viewer has a visualizer for; visualizer: its name."""
 
+    __slots__ = ()
 
-def _column(item: _ArchetypeField, batch: ComponentBatch, data: Any) -> ComponentColumn:
-    """The batch in as many rows as `data` has items, if that comes out even; otherwise one instance a row."""
-    instances = len(batch)
-    arrow_type = item.field.storage.arrow_type
-    lengths = None
-    if pa.types.is_primitive(arrow_type) or pa.types.is_fixed_size_list(arrow_type):
-        shape = np.shape(data)
-        if shape and shape[0] and instances % shape[0] == 0:
-            lengths = np.full(shape[0], instances // shape[0])
-    return ComponentColumn(item.field.descriptor, batch, lengths=lengths)
+    _visualizer_type: ClassVar[str]
 
+    def __init_subclass__(cls, *, visualizer: str = "") -> None:
+        super().__init_subclass__()
+        if visualizer:
+            cls._visualizer_type = visualizer
 
-def _constant(descriptor: ComponentDescriptor) -> Callable[[], ComponentDescriptor]:
-    return lambda: descriptor
+    def visualizer(self, *, mappings: Any = None) -> Visualizer:
+        """For the overrides of a view: that visualizer with these fields; mappings: where it takes others from."""
+        from rerund_sdk.blueprint.visualizers import Visualizer
+
+        return Visualizer(self._visualizer_type, overrides=self.as_component_batches(), mappings=mappings)
 
 
 class forgiving:
-    """Around the body of a hand-written constructor: an exception becomes a warning and no fields, or strict mode
-    raises.
+    """Around the body of a hand-written constructor: an exception becomes a warning and no fields; strict mode raises.
     """
 
     __slots__ = ("_archetype",)
@@ -320,24 +275,6 @@ class forgiving:
         return True
 
 
-class _ForeignFields(NamedTuple):
-    """Fields of component batches that are not of our archetypes, each made once, so that their rows group too."""
-
-    fields: dict[tuple[ComponentDescriptor, str], Field]
-    combinations: dict[tuple[int, ...], tuple[Field, ...]]
-
-    def intern(self, descriptor: ComponentDescriptor, arrow_type: pa.DataType) -> Field:
-        key = (descriptor, str(arrow_type))
-        field_ = self.fields.get(key)
-        return field_ or self.fields.setdefault(key, Field(descriptor, Arrow(arrow_type)))
-
-    def combination(self, fields: tuple[Field, ...]) -> tuple[Field, ...]:
-        return self.combinations.setdefault(tuple(map(id, fields)), fields)
-
-
-_foreign = _ForeignFields({}, {})
-
-
 def as_row(loggable: Any) -> tuple[tuple[Field, ...], tuple[Cell, ...], bool]:
     """Fields, cells and whether a cell is borrowed, of whatever `log` is given.
 
@@ -346,37 +283,20 @@ def as_row(loggable: Any) -> tuple[tuple[Field, ...], tuple[Cell, ...], bool]:
     """
     if isinstance(loggable, Archetype):
         return loggable._fields, loggable._cells, loggable._borrowed
-    fields, cells = [], []
-    for batch in _described_batches(loggable):
-        array = batch.as_arrow_array()
-        if array is None:
-            continue
-        if isinstance(array, pa.ChunkedArray):
-            array = array.combine_chunks()
-        fields.append(_foreign.intern(_descriptor(batch), array.type))
-        cells.append(array)
-    return _foreign.combination(tuple(fields)), tuple(cells), False
+    return (*row_of_batches(loggable), False)
 
 
-def _described_batches(loggable: Any) -> Iterable[Any]:
-    if hasattr(loggable, "as_component_batches"):
-        return loggable.as_component_batches()  # type: ignore[no-any-return]
-    if hasattr(loggable, "component_descriptor"):
-        return (loggable,)
-    if isinstance(loggable, Iterable) and not isinstance(loggable, str | bytes | np.ndarray):
-        batches = list(loggable)
-        if all(hasattr(batch, "component_descriptor") for batch in batches):
-            return batches
-        if all(hasattr(batch, "as_component_batches") for batch in batches):
-            return [inner for batch in batches for inner in batch.as_component_batches()]
-    raise BadData(
-        f"expected an archetype, or component batches with descriptors, got {type(loggable).__name__}: "
-        "wrap your data, for example in rr.Scalars(...) or rr.AnyValues(name=...)"
-    )
+def _column(item: _ArchetypeField, batch: ComponentBatch, data: Any) -> ComponentColumn:
+    """The batch in as many rows as `data` has items, if that comes out even; otherwise one instance a row."""
+    instances = len(batch)
+    lengths: npt.NDArray[Any] | None = None
+    arrow_type = item.storage.arrow_type
+    if pa.types.is_primitive(arrow_type) or pa.types.is_fixed_size_list(arrow_type):
+        shape = np.shape(data)
+        if shape and shape[0] and instances % shape[0] == 0:
+            lengths = np.full(shape[0], instances // shape[0])
+    return ComponentColumn(item.field.descriptor, batch, lengths=lengths)
 
 
-def _descriptor(batch: Any) -> ComponentDescriptor:
-    descriptor = batch.component_descriptor()
-    if isinstance(descriptor, ComponentDescriptor):
-        return descriptor
-    return ComponentDescriptor(descriptor.component, descriptor.archetype, descriptor.component_type)
+def _constant(descriptor: ComponentDescriptor) -> Callable[[], ComponentDescriptor]:
+    return lambda: descriptor

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from typing_extensions import Self
 
 from rerund_sdk.batch import Cell
 from rerund_sdk.columns import ComponentBatchMixin
@@ -87,13 +88,14 @@ class Component(Encoding):
 class Choice(Enum):
     """Base of the enums. Members are also given by name, in any case, or by number."""
 
-    _storage: ClassVar[TypeStorage]  # type: ignore[misc]
-    _cell: ClassVar[Callable[[Any], Cell]]  # type: ignore[misc]
-    _component_type: ClassVar[str]  # type: ignore[misc]
+    _storage: ClassVar[TypeStorage]
+    _numbers: ClassVar[Numbers]
+    _cell: ClassVar[Callable[[Any], Cell]]
+    _component_type: ClassVar[str]
 
     def __init_subclass__(cls, *, dtype: npt.DTypeLike = np.uint8) -> None:
         super().__init_subclass__()
-        cls._storage = Numbers(dtype)
+        cls._storage = cls._numbers = Numbers(dtype)
         cls._cell = staticmethod(cls._chosen)
         if ".components." in cls.__module__:
             cls._component_type = rerun_name(cls)
@@ -107,7 +109,7 @@ class Choice(Enum):
             if isinstance(val, str):
                 by_name = {name.lower(): member for name, member in cls.__members__.items()}
                 return by_name[val.lower()]
-            return cls(int(val))  # type: ignore[call-overload]
+            return cls(int(val))  # type: ignore[arg-type]
         except (KeyError, ValueError, TypeError):
             names = ", ".join(cls.__members__)
             raise BadData(f"{shown(val)} is no {cls.__name__}: choose one of {names}") from None
@@ -122,13 +124,14 @@ class Choice(Enum):
             members = [cls.auto(item).value for item in data]
         except TypeError:
             return cls.auto(data).value  # to complain of it
-        return cls._storage.cell(np.array(members, cls._storage.dtype))
+        return cls._numbers.cell(np.array(members, cls._numbers.dtype))
 
     def __str__(self) -> str:
         return self.name
 
 
 Declared: TypeAlias = type[Encoding] | type[Choice]
+ComponentType: TypeAlias = type[Component] | type[Choice]
 
 
 def to_arrow(declared: Declared, data: Any) -> pa.Array[Any]:
@@ -156,7 +159,7 @@ class Batch:
             self._cell = storage.empty
 
     @classmethod
-    def _holding(cls, cell: Cell) -> Batch:
+    def _holding(cls, cell: Cell) -> Self:
         batch = cls.__new__(cls)
         batch._cell = cell
         return batch
@@ -186,11 +189,17 @@ class ComponentBatch(Batch, ComponentBatchMixin):
     """Many instances of one component."""
 
 
-def batch_of(declared: Declared) -> type[ComponentBatch]:
+@overload
+def batch_of(declared: ComponentType) -> type[ComponentBatch]: ...
+@overload
+def batch_of(declared: Declared) -> type[Batch]: ...
+def batch_of(declared: Declared) -> type[Batch]:
     """The batch class of an encoding or component, made once."""
-    if "_batch" not in vars(declared):
+    batch: type[Batch] | None = vars(declared).get("_batch")
+    if batch is None:
         component_type = getattr(declared, "_component_type", None)
         base = Batch if component_type is None else ComponentBatch
         members = {"_of": declared, "_COMPONENT_TYPE": component_type, "__module__": declared.__module__}
-        declared._batch = type(f"{declared.__name__}Batch", (base,), members)  # type: ignore[union-attr]
-    return declared._batch  # type: ignore[union-attr,no-any-return]
+        batch = type(f"{declared.__name__}Batch", (base,), members)
+        declared._batch = batch  # type: ignore[union-attr]
+    return batch

@@ -10,7 +10,8 @@ Rule: whatever `cell` lets through, `column` can turn into Arrow; it runs later,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from itertools import chain
 from numbers import Number
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rerund_sdk import arrow
 from rerund_sdk.batch import Cell, Storage
 from rerund_sdk.errors import BadData
 
@@ -84,15 +86,6 @@ def arrow_given(data: Any, arrow_type: pa.DataType) -> pa.Array[Any] | None:
     return data if isinstance(data, pa.Array) and data.type == arrow_type and data.null_count == 0 else None
 
 
-def list_array(arrow_type: pa.DataType, counts: Iterable[int], values: pa.Array[Any]) -> pa.Array[Any]:
-    """`values` cut into lists of `counts` items."""
-    lengths = np.fromiter(counts, np.int64)
-    offsets = np.zeros(len(lengths) + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:], dtype=np.int32)
-    buffers = [None, pa.py_buffer(offsets)]
-    return pa.Array.from_buffers(arrow_type, len(lengths), buffers, children=[values])
-
-
 def _ones(count: int) -> Counts:
     return np.ones(count, np.int32)
 
@@ -136,17 +129,16 @@ class Vectors:
 
     def to_arrow(self, values: Values) -> pa.Array[Any]:
         """`values`, of shape (n, *shape) and C-contiguous, without a copy."""
-        array = pa.Array.from_buffers(self._nesting[0], values.size, [None, pa.py_buffer(values)])
-        for depth, nested in enumerate(self._nesting[1:]):
-            size = int(np.prod(values.shape[: self.ndim - 1 - depth]))
-            array = pa.Array.from_buffers(nested, size, [None], children=[array])
+        array = arrow.numbers(self._nesting[0], values)
+        for depth, nested in enumerate(self._nesting[1:], start=1):
+            array = arrow.fixed_size_lists(nested, math.prod(values.shape[: self.ndim - depth]), array)
         return array
 
     def from_arrow(self, array: pa.Array[Any]) -> Cell:
         length = len(array)
         for _ in self.shape:
             array = array.flatten()
-        return array.to_numpy(zero_copy_only=False).reshape(length, *self.shape).copy()
+        return arrow.values_of(array, self.dtype).reshape(length, *self.shape).copy()
 
     def _convert(self, data: Any) -> Cell:
         if (array := arrow_given(data, self.arrow_type)) is not None:
@@ -157,16 +149,17 @@ class Vectors:
 
     def _check_shape(self, values: Values) -> None:
         """(n, *shape) as a rule; also flat, of a multiple of that many numbers, and with extra dimensions of size 1."""
-        size = int(np.prod(self.shape))
+        size = math.prod(self.shape)
         if values.ndim >= 2:
             wide = [extent for extent in values.shape[1:] if extent != 1]
-            fits = size in ((wide or [1])[-1], int(np.prod(wide[-len(self.shape) :])))
+            fits = size in ((wide or [1])[-1], math.prod(wide[-len(self.shape) :]))
         else:
             fits = values.ndim == 1 and values.size % size == 0
         if not fits:
             expected = ", ".join(str(extent) for extent in self.shape)
             raise BadData(
-                f"expected shape (n, {expected}) or a flat array of a multiple of {size} numbers, got shape {values.shape}"
+                f"expected shape (n, {expected}) or a flat array of a multiple of {size} numbers, "
+                f"got shape {values.shape}"
             )
 
 
@@ -226,7 +219,7 @@ class Booleans(Vectors):
         return int(cell.nbytes) if type(cell) is np.ndarray else 1
 
     def to_arrow(self, values: Values) -> pa.Array[Any]:
-        return pa.array(values)  # Arrow keeps bools as bits
+        return arrow.booleans(values)
 
     def _check_shape(self, values: Values) -> None:
         pass
@@ -253,9 +246,9 @@ class Text:
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
         if list not in set(map(type, cells)):
-            return pa.array(cells, self.arrow_type), _ones(len(cells))
+            return arrow.strings(cells), _ones(len(cells))
         lists = [cell if type(cell) is list else [cell] for cell in cells]
-        return pa.array(list(chain.from_iterable(lists)), self.arrow_type), _lengths(lists)
+        return arrow.strings(list(chain.from_iterable(lists))), _lengths(lists)
 
     def owned(self, cell: Cell) -> Cell:
         return cell
@@ -291,8 +284,8 @@ class Blobs:
         counts = np.fromiter((len(cell) if type(cell) is list else 1 for cell in cells), np.int32, len(cells))
         blobs = list(chain.from_iterable(cell if type(cell) is list else (cell,) for cell in cells))
         joined = blobs[0] if len(blobs) == 1 else b"".join(blobs)  # the only copy
-        values = pa.Array.from_buffers(pa.uint8(), len(joined), [None, pa.py_buffer(joined)])
-        return list_array(self.arrow_type, map(len, blobs), values), counts
+        values = arrow.numbers(pa.uint8(), np.frombuffer(joined, np.uint8))
+        return arrow.lists(self.arrow_type, map(len, blobs), values), counts
 
     def owned(self, cell: Cell) -> Cell:
         return cell.copy() if type(cell) is np.ndarray else cell
@@ -301,7 +294,7 @@ class Blobs:
         return sum(map(len, cell)) if type(cell) is list else len(cell)
 
     def from_arrow(self, array: pa.Array[Any]) -> Cell:
-        return [item.values.to_numpy().tobytes() for item in array]
+        return [arrow.values_of(item.values, np.dtype(np.uint8)).tobytes() for item in array]
 
     def _convert(self, data: Any) -> Cell:
         if type(data) is bytes:
@@ -371,7 +364,7 @@ class VectorLists:
         values = ragged[0].values if only else np.concatenate([cell.values for cell in ragged])
         lengths = ragged[0].lengths if only else np.concatenate([cell.lengths for cell in ragged])
         counts = np.fromiter((len(cell.lengths) for cell in ragged), np.int32, len(ragged))
-        return list_array(self.arrow_type, lengths, self.item.to_arrow(values)), counts
+        return arrow.lists(self.arrow_type, lengths, self.item.to_arrow(values)), counts
 
     def owned(self, cell: Cell) -> Cell:
         return cell.copy() if type(cell) is np.ndarray else cell
@@ -380,7 +373,7 @@ class VectorLists:
         return int(cell.nbytes if type(cell) is np.ndarray else cell.values.nbytes + cell.lengths.nbytes)
 
     def from_arrow(self, array: pa.Array[Any]) -> Cell:
-        lengths = array.value_lengths().to_numpy(zero_copy_only=False).astype(np.int32)
+        lengths = arrow.values_of(array.value_lengths(), np.dtype(np.int32)).copy()
         return Ragged(self.item.from_arrow(array.flatten()), lengths)
 
     def _ragged(self, cell: Cell) -> Ragged:
@@ -414,7 +407,7 @@ class Arrow:
 
     def __init__(self, arrow_type: pa.DataType) -> None:
         self.arrow_type = arrow_type
-        self.empty: Cell = empty_array(arrow_type)
+        self.empty: Cell = arrow.empty(arrow_type)
 
     def cell(self, data: Any) -> Cell:
         if (array := arrow_given(data, self.arrow_type)) is not None:
@@ -432,13 +425,3 @@ class Arrow:
 
     def from_arrow(self, array: pa.Array[Any]) -> Cell:
         return array
-
-
-def empty_array(arrow_type: pa.DataType) -> pa.Array[Any]:
-    """No instances of `arrow_type`; pyarrow itself cannot make it of types with unions in them."""
-    if isinstance(arrow_type, pa.StructType):
-        return pa.StructArray.from_arrays([empty_array(field.type) for field in arrow_type], fields=list(arrow_type))
-    if isinstance(arrow_type, pa.UnionType):
-        children = [empty_array(field.type) for field in arrow_type]
-        return pa.Array.from_buffers(arrow_type, 0, [None, pa.py_buffer(b""), pa.py_buffer(b"")], children=children)
-    return pa.array([], arrow_type)

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from typing_extensions import Self
 
+from rerund_sdk import arrow
 from rerund_sdk.batch import Cell
-from rerund_sdk.encoding import Choice, Declared, Encoding, to_arrow
+from rerund_sdk.encoding import Declared, Encoding, to_arrow
 from rerund_sdk.errors import BadData
-from rerund_sdk.storage import Arrow, Text, arrow_given, list_array, shown
+from rerund_sdk.storage import Arrow, Numbers, Text, arrow_given, shown
 
 
 class Member(NamedTuple):
@@ -34,17 +36,17 @@ class Member(NamedTuple):
         if self.many:
             lists = [list(value) for value in values]
             items = to_arrow(self.of, list(chain.from_iterable(lists)))
-            return list_array(self.arrow_field.type, map(len, lists), items)
-        if self.optional and not isinstance(self.of._storage.arrow_type, pa.UnionType):
-            return pa.array([self._plain(value) for value in values], self.of._storage.arrow_type)
-        return to_arrow(self.of, values)
-
-    def _plain(self, value: Any) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Choice):
-            return value.value
-        return str(value) if isinstance(self.of._storage, Text) else int(value)
+            return arrow.lists(self.arrow_field.type, map(len, lists), items)
+        if None not in values:
+            return to_arrow(self.of, values)
+        storage = self.of._storage
+        if isinstance(storage, Text):
+            return arrow.strings([None if value is None else str(value) for value in values])
+        assert isinstance(storage, Numbers)  # nothing else is optional in the catalogue
+        numbers = np.zeros(len(values), storage.dtype)
+        valid = np.array([value is not None for value in values])
+        numbers[valid] = self.of._cell([value for value in values if value is not None])
+        return arrow.numbers(storage.arrow_type, numbers, valid)
 
 
 class Struct(Encoding):
@@ -103,4 +105,4 @@ class StructLists(Arrow):
         if (array := arrow_given(data, self.arrow_type)) is not None:
             return array
         lists = self.many(data)
-        return list_array(self.arrow_type, map(len, lists), self.item._array(list(chain.from_iterable(lists))))
+        return arrow.lists(self.arrow_type, map(len, lists), self.item._array(list(chain.from_iterable(lists))))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rerund_sdk.archetype import Archetype, field, forgiving
+from rerund_sdk.archetype import Archetype, Visualizable, field, forgiving
 from rerund_sdk.archetypes.images import contents_and_media_type
 from rerund_sdk.columns import ComponentColumnList
 from rerund_sdk.components import (
@@ -36,7 +36,7 @@ from rerund_sdk.errors import BadData
 from rerund_sdk.strictness import complain
 
 
-class Asset3D(Archetype, visualizer="Asset3D"):
+class Asset3D(Visualizable, visualizer="Asset3D"):
     """A 3D model: a glTF, GLB, OBJ, PLY or STL file, by its path or contents.
 
     media_type: for example `model/gltf-binary`; guessed from path, or by the viewer from the bytes. albedo_factor: a
@@ -60,7 +60,7 @@ class Asset3D(Archetype, visualizer="Asset3D"):
             self._set(blob=blob, media_type=media_type, albedo_factor=albedo_factor)
 
 
-class AssetAudio(Archetype, visualizer="AssetAudio"):
+class AssetAudio(Visualizable, visualizer="AssetAudio"):
     """An audio file, by its path or contents. media_type: for example `audio/mpeg`; guessed from path."""
 
     blob: BlobLike | None = field(Blob)
@@ -99,7 +99,7 @@ class AssetVideo(Archetype):
             self._set(blob=blob, media_type=media_type)
 
 
-class VideoFrameReference(Archetype, visualizer="VideoFrameReference"):
+class VideoFrameReference(Visualizable, visualizer="VideoFrameReference"):
     """Shows a frame of a video.
 
     timestamp: the frame's place in the video, in nanoseconds since its start; or seconds, or nanoseconds.
@@ -146,7 +146,7 @@ class VideoFrameReference(Archetype, visualizer="VideoFrameReference"):
         return cls.columns(timestamp=np.asarray(nanoseconds, np.int64))
 
 
-class VideoStream(Archetype, visualizer="VideoStream"):
+class VideoStream(Visualizable, visualizer="VideoStream"):
     """A video that is logged frame by frame.
 
     codec: log it once, static. sample: one compressed frame as the codec's stream has it, in decoding order; without

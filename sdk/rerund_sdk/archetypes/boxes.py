@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rerund_sdk.archetype import Archetype, field, forgiving
+from rerund_sdk.archetype import Visualizable, field, forgiving
 from rerund_sdk.components import (
     ClassId,
     Color,
@@ -71,7 +71,7 @@ def _centers_and_half_sizes(array: npt.ArrayLike, array_format: Box2DFormat | No
     return first, second / 2 if array_format is Box2DFormat.XCYCWH else second
 
 
-class Boxes2D(Archetype, visualizer="Boxes2D"):
+class Boxes2D(Visualizable, visualizer="Boxes2D"):
     """Axis-aligned boxes in the plane.
 
     Given by sizes or half_sizes with centers or mins, all (n, 2) float32; or by an array (n, 4) in array_format.
@@ -132,7 +132,7 @@ class Boxes2D(Archetype, visualizer="Boxes2D"):
             )
 
 
-class Boxes3D(Archetype, visualizer="Boxes3D"):
+class Boxes3D(Visualizable, visualizer="Boxes3D"):
     """Boxes in space.
 
     Given by sizes or half_sizes with centers or mins, all (n, 3) float32; mins are corners before rotation. Rotated by

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rerund_sdk import encodings
-from rerund_sdk.archetype import Archetype, field, forgiving
+from rerund_sdk.archetype import Visualizable, field, forgiving
 from rerund_sdk.components import (
     Blob,
     Colormap,
@@ -70,7 +70,7 @@ def channel_datatype(pixels: Values, what: str) -> ChannelDatatype:
         raise BadData(f"{what} of dtype {pixels.dtype}: pixels are integers or floats of 8 to 64 bits") from None
 
 
-class _WithBuffer(Archetype):
+class _WithBuffer(Visualizable):
     """An archetype with raw pixels."""
 
     __slots__ = ()
@@ -304,7 +304,7 @@ def contents_and_media_type(
     return Path(path).read_bytes(), MediaType.guess_from_path(path) if media_type is None else media_type
 
 
-class EncodedImage(Archetype, visualizer="EncodedImage"):
+class EncodedImage(Visualizable, visualizer="EncodedImage"):
     """An image as a JPEG or PNG file, by its path or contents. contents also need media_type, for example `image/jpeg`.
 
     opacity: 0 to 1. draw_order: what lies above what; images are at -10.
@@ -339,7 +339,7 @@ class EncodedImage(Archetype, visualizer="EncodedImage"):
             )
 
 
-class EncodedDepthImage(Archetype, visualizer="EncodedDepthImage"):
+class EncodedDepthImage(Visualizable, visualizer="EncodedDepthImage"):
     """A depth image as a PNG or RVL file. The other fields are as for DepthImage."""
 
     blob: BlobLike = field(Blob, kw_only=False)

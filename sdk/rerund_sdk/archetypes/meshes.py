@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rerund_sdk import encodings
-from rerund_sdk.archetype import Archetype, field, forgiving
+from rerund_sdk.archetype import Archetype, Visualizable, field, forgiving
 from rerund_sdk.archetypes.images import as_bytes
 from rerund_sdk.components import (
     AlbedoFactor,
@@ -60,7 +60,7 @@ from rerund_sdk.storage import to_numpy
 from rerund_sdk.strictness import complain
 
 
-class Mesh3D(Archetype, visualizer="Mesh3D"):
+class Mesh3D(Visualizable, visualizer="Mesh3D"):
     """A mesh of triangles.
 
     vertex_positions, vertex_normals: (n, 3) float32. triangle_indices: (m, 3) uint32; by default every three vertices
@@ -125,7 +125,7 @@ def _texture(image: ImageLike) -> tuple[encodings.BlobLike | None, encodings.Ima
     return as_bytes(pixels), encodings.ImageFormat(width, height, color_model=color_model, channel_datatype=datatype)
 
 
-class Tensor(Archetype, visualizer="Tensor"):
+class Tensor(Visualizable, visualizer="Tensor"):
     """An array of any number of dimensions, of integers or floats.
 
     data: an array, a torch tensor, or TensorData. dim_names: one name a dimension. value_range: (2,), the values that
@@ -151,7 +151,7 @@ class Tensor(Archetype, visualizer="Tensor"):
             self._set(data=data, value_range=value_range)
 
 
-class Volume3D(Archetype, visualizer="Volume3D"):
+class Volume3D(Visualizable, visualizer="Volume3D"):
     """A box of values in space, drawn as a cloud.
 
     values: (depth, height, width). voxel_size: (3,), scene units. translation, quaternion: where it is. value_range:
@@ -186,7 +186,7 @@ class GridMap(Archetype):
     colormap: ColormapLike | None = field(Colormap, default=None)
 
 
-class VoxelGridMap(Archetype, visualizer="VoxelGridMap"):
+class VoxelGridMap(Visualizable, visualizer="VoxelGridMap"):
     """A sparse grid of voxels.
 
     voxel_indices: (n, 3) int32. voxel_size: (3,), scene units. values: (n,) float32, coloured by colormap over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rerund_sdk.archetype import Archetype, field, forgiving
+from rerund_sdk.archetype import Archetype, Visualizable, field, forgiving
 from rerund_sdk.batch import Cell
 from rerund_sdk.components import (
     AggregationPolicy,
@@ -43,7 +43,7 @@ class Scalars(Archetype):
     scalars: Float64ArrayLike = field(Scalar, kw_only=False)
 
 
-class Measurements(Archetype, visualizer="MeasurementsSeries"):
+class Measurements(Visualizable, visualizer="MeasurementsSeries"):
     """Numbers with their uncertainty. values, variances: (n,) float64. units: for example `m/s`. The rest is looks."""
 
     values: Float64ArrayLike = field(Scalar, kw_only=False)
@@ -57,7 +57,7 @@ class Measurements(Archetype, visualizer="MeasurementsSeries"):
     interpolation_mode: InterpolationModeLike | None = field(InterpolationMode, default=None)
 
 
-class SeriesLines(Archetype, visualizer="SeriesLines"):
+class SeriesLines(Visualizable, visualizer="SeriesLines"):
     """Shows scalars as lines; log it static. widths: UI points. One of each for every series."""
 
     colors: Rgba32ArrayLike | None = field(Color, default=None)
@@ -68,7 +68,7 @@ class SeriesLines(Archetype, visualizer="SeriesLines"):
     interpolation_mode: InterpolationModeLike | None = field(InterpolationMode, default=None)
 
 
-class SeriesPoints(Archetype, visualizer="SeriesPoints"):
+class SeriesPoints(Visualizable, visualizer="SeriesPoints"):
     """Shows scalars as points; log it static. marker_sizes: radii, UI points. One of each for every series."""
 
     colors: Rgba32ArrayLike | None = field(Color, default=None)
@@ -102,7 +102,7 @@ def _bars(data: Any) -> Cell:
     return cell
 
 
-class BarChart(Archetype, visualizer="BarChart"):
+class BarChart(Visualizable, visualizer="BarChart"):
     """Bars.
 
     values: (n,) integers or floats, their heights. abscissa: (n,), where they are, by default 0, 1, 2... widths: one
@@ -115,13 +115,13 @@ class BarChart(Archetype, visualizer="BarChart"):
     widths: Float32ArrayLike | None = field(Length, default=None)
 
 
-class StateChange(Archetype, visualizer="StateVisualizer"):
+class StateChange(Visualizable, visualizer="StateVisualizer"):
     """The state that something enters, by its name; shown in a state timeline."""
 
     state: Utf8ArrayLike | None = field(Text, default=None)
 
 
-class StateConfiguration(Archetype, visualizer="StateVisualizer"):
+class StateConfiguration(Visualizable, visualizer="StateVisualizer"):
     """How states are shown: for each of values, the names that are logged, a label, a colour, and whether it is
     visible.
     """

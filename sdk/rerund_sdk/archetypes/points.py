@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rerund_sdk.archetype import Archetype, field
+from rerund_sdk.archetype import Visualizable, field
 from rerund_sdk.components import (
     ClassId,
     Color,
@@ -35,7 +35,7 @@ from rerund_sdk.encodings import (
 )
 
 
-class Points2D(Archetype, visualizer="Points2D"):
+class Points2D(Visualizable, visualizer="Points2D"):
     """Points in the plane.
 
     positions: (n, 2) float32. radii: scene units, or UI points if negative; one for all, or one each, as are colors
@@ -53,7 +53,7 @@ class Points2D(Archetype, visualizer="Points2D"):
     keypoint_ids: KeypointIdArrayLike | None = field(KeypointId, default=None)
 
 
-class Points3D(Archetype, visualizer="Points3D"):
+class Points3D(Visualizable, visualizer="Points3D"):
     """Points in space.
 
     positions: (n, 3) float32, scene units. radii: scene units, or UI points if negative; one for all, or one each, as
@@ -71,7 +71,7 @@ class Points3D(Archetype, visualizer="Points3D"):
     keypoint_ids: KeypointIdArrayLike | None = field(KeypointId, default=None)
 
 
-class Arrows2D(Archetype, visualizer="Arrows2D"):
+class Arrows2D(Visualizable, visualizer="Arrows2D"):
     """Arrows in the plane.
 
     vectors: (n, 2) float32, from base to tip. origins: (n, 2) where the bases are, by default (0, 0). radii: of the
@@ -88,7 +88,7 @@ class Arrows2D(Archetype, visualizer="Arrows2D"):
     class_ids: ClassIdArrayLike | None = field(ClassId, default=None)
 
 
-class Arrows3D(Archetype, visualizer="Arrows3D"):
+class Arrows3D(Visualizable, visualizer="Arrows3D"):
     """Arrows in space.
 
     vectors: (n, 3) float32, from base to tip. origins: (n, 3) where the bases are, by default (0, 0, 0). radii: of the
@@ -104,7 +104,7 @@ class Arrows3D(Archetype, visualizer="Arrows3D"):
     class_ids: ClassIdArrayLike | None = field(ClassId, default=None)
 
 
-class LineStrips2D(Archetype, visualizer="Lines2D"):
+class LineStrips2D(Visualizable, visualizer="Lines2D"):
     """Connected lines in the plane.
 
     strips: a list of strips, (n_i, 2) float32 each, or one array (m, n, 2). radii: half the line width, scene units, or
@@ -120,7 +120,7 @@ class LineStrips2D(Archetype, visualizer="Lines2D"):
     class_ids: ClassIdArrayLike | None = field(ClassId, default=None)
 
 
-class LineStrips3D(Archetype, visualizer="Lines3D"):
+class LineStrips3D(Visualizable, visualizer="Lines3D"):
     """Connected lines in space.
 
     strips: a list of strips, (n_i, 3) float32 each, or one array (m, n, 3). radii: half the line width, scene units, or

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rerund_sdk.archetype import Archetype, field, forgiving
+from rerund_sdk.archetype import Visualizable, field, forgiving
 from rerund_sdk.components import (
     ClassId,
     Color,
@@ -42,7 +42,7 @@ from rerund_sdk.encodings import (
 from rerund_sdk.strictness import complain
 
 
-class Ellipses2D(Archetype, visualizer="Ellipses2D"):
+class Ellipses2D(Visualizable, visualizer="Ellipses2D"):
     """Axis-aligned ellipses in the plane.
 
     half_sizes: (n, 2) float32, the radii along x and y. centers: (n, 2), by default (0, 0). line_radii: half the line
@@ -59,7 +59,7 @@ class Ellipses2D(Archetype, visualizer="Ellipses2D"):
     class_ids: ClassIdArrayLike | None = field(ClassId, default=None)
 
 
-class Ellipsoids3D(Archetype, visualizer="Ellipsoids3D"):
+class Ellipsoids3D(Visualizable, visualizer="Ellipsoids3D"):
     """Ellipsoids and spheres.
 
     half_sizes: (n, 3) float32, the radii along each axis; or radii: (n,) for spheres. centers: (n, 3). Rotated by
@@ -112,7 +112,7 @@ class Ellipsoids3D(Archetype, visualizer="Ellipsoids3D"):
             )
 
 
-class Capsules3D(Archetype, visualizer="Capsules3D"):
+class Capsules3D(Visualizable, visualizer="Capsules3D"):
     """Capsules: cylinders that end in half spheres, along +Z from (0, 0, 0) before they are rotated and moved.
 
     lengths: (n,) float32 between the centers of the half spheres. radii: (n,). line_radii: half the line width, scene
@@ -132,7 +132,7 @@ class Capsules3D(Archetype, visualizer="Capsules3D"):
     class_ids: ClassIdArrayLike | None = field(ClassId, default=None)
 
 
-class Cylinders3D(Archetype, visualizer="Cylinders3D"):
+class Cylinders3D(Visualizable, visualizer="Cylinders3D"):
     """Cylinders along Z around their centers before they are rotated.
 
     lengths, radii: (n,) float32, scene units. line_radii: half the line width, scene units, or UI points if negative.
@@ -151,7 +151,7 @@ class Cylinders3D(Archetype, visualizer="Cylinders3D"):
     class_ids: ClassIdArrayLike | None = field(ClassId, default=None)
 
 
-class GaussianSplats3D(Archetype, visualizer="GaussianSplats3D"):
+class GaussianSplats3D(Visualizable, visualizer="GaussianSplats3D"):
     """Gaussian splats.
 
     centers, scales: (n, 3) float32. quaternions: (n, 4) x, y, z, w. colors: of degree 0, with opacity as alpha.

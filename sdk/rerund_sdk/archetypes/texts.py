@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rerund_sdk.archetype import Archetype, field, forgiving
+from rerund_sdk.archetype import Archetype, Visualizable, field, forgiving
 from rerund_sdk.components import (
     AnnotationContext as AnnotationContextComponent,
 )
@@ -42,7 +42,7 @@ from rerund_sdk.encodings import (
 )
 
 
-class TextLog(Archetype, visualizer="TextLog"):
+class TextLog(Visualizable, visualizer="TextLog"):
     """A line of a log. level: for example TextLogLevel.INFO; any text is allowed."""
 
     text: Utf8Like = field(Text, kw_only=False)
@@ -50,7 +50,7 @@ class TextLog(Archetype, visualizer="TextLog"):
     color: Rgba32Like | None = field(Color, default=None)
 
 
-class TextDocument(Archetype, visualizer="TextDocument"):
+class TextDocument(Visualizable, visualizer="TextDocument"):
     """A text. media_type: `text/plain` by default, or `text/markdown`."""
 
     text: Utf8Like = field(Text, kw_only=False)
@@ -85,7 +85,7 @@ class Clear(Archetype):
         return Clear(recursive=True)
 
 
-class GraphNodes(Archetype, visualizer="GraphNodes"):
+class GraphNodes(Visualizable, visualizer="GraphNodes"):
     """Nodes of a graph. node_ids: n strings. positions: (n, 2) float32; without them the viewer lays the graph out."""
 
     node_ids: Utf8ArrayLike = field(GraphNode, kw_only=False)
@@ -96,14 +96,14 @@ class GraphNodes(Archetype, visualizer="GraphNodes"):
     radii: Float32ArrayLike | None = field(Radius, default=None)
 
 
-class GraphEdges(Archetype, visualizer="GraphEdges"):
+class GraphEdges(Visualizable, visualizer="GraphEdges"):
     """Edges of a graph: pairs of node ids. graph_type: directed or not."""
 
     edges: Utf8PairArrayLike = field(GraphEdge, kw_only=False)
     graph_type: GraphTypeLike | None = field(GraphType, default=None)
 
 
-class GeoPoints(Archetype, visualizer="GeoPoints"):
+class GeoPoints(Visualizable, visualizer="GeoPoints"):
     """Places on the globe. lat_lon: (n, 2) float64, degrees of latitude and longitude (EPSG:4326). radii: meters."""
 
     positions: DVec2DArrayLike = field(LatLon)
@@ -123,7 +123,7 @@ class GeoPoints(Archetype, visualizer="GeoPoints"):
             self._set(positions=lat_lon, radii=radii, colors=colors, class_ids=class_ids)
 
 
-class GeoLineStrings(Archetype, visualizer="GeoLineStrings"):
+class GeoLineStrings(Visualizable, visualizer="GeoLineStrings"):
     """Lines on the globe. lat_lon: lines of (n_i, 2) float64, degrees of latitude and longitude. radii: meters."""
 
     line_strings: GeoLineStringArrayLike = field(GeoLineString)

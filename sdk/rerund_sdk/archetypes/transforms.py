@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rerund_sdk import encodings
-from rerund_sdk.archetype import Archetype, field, forgiving
+from rerund_sdk.archetype import Archetype, Visualizable, field, forgiving
 from rerund_sdk.components import (
     AxisLength,
     Color,
@@ -98,7 +98,7 @@ class Transform3D(Archetype):
                     raise BadData(
                         "rotation takes a Quaternion or a RotationAxisAngle: give numbers as quaternion=[x, y, z, w]"
                     )
-            if scale is not None and (not hasattr(scale, "__len__") or len(scale) == 1):
+            if scale is not None and np.size(scale) == 1:
                 scale = Scale3D(scale)
             if from_parent is not None:
                 warnings.warn("from_parent is deprecated: use relation", DeprecationWarning, stacklevel=2)
@@ -137,7 +137,7 @@ class InstancePoses3D(Archetype):
     mat3x3: Mat3x3ArrayLike | None = field(TransformMat3x3, default=None)
 
 
-class TransformAxes3D(Archetype, visualizer="TransformAxes3D"):
+class TransformAxes3D(Visualizable, visualizer="TransformAxes3D"):
     """Shows a transform as three arrows. axis_length: scene units. show_frame: also write the frame's name."""
 
     axis_length: Float32Like = field(AxisLength, kw_only=False)
@@ -159,7 +159,7 @@ class ViewCoordinates(Archetype, ViewCoordinatesConventions):
     xyz: ViewCoordinatesLike = field(ViewCoordinatesComponent, kw_only=False)
 
 
-class Pinhole(Archetype, visualizer="Cameras"):
+class Pinhole(Visualizable, visualizer="Cameras"):
     """A camera without distortion.
 
     Given by image_from_camera (3, 3), by rows, in pixels; or by focal_length, one number or two, in pixels; or by

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rerund_sdk import arrow
 from rerund_sdk.batch import Cell
 from rerund_sdk.encoding import Encoding, batch_of
 from rerund_sdk.errors import BadData
-from rerund_sdk.storage import Arrow, Counts, arrow_given, list_array, to_numpy
+from rerund_sdk.storage import Arrow, Counts, arrow_given, to_numpy
 from rerund_sdk.strictness import complain
 
 
@@ -55,11 +56,24 @@ def _buffers_to_arrow(buffers: Sequence[npt.NDArray[Any]]) -> pa.Array[Any]:
         mine = [buffer for buffer in buffers if buffer.dtype == dtype]
         places[type_ids == type_id] = np.arange(len(mine))
         flat = mine[0].reshape(-1) if len(mine) == 1 else np.concatenate([np.empty(0, dtype), *map(np.ravel, mine)])
-        values = pa.Array.from_buffers(pa.from_numpy_dtype(dtype), flat.size, [None, pa.py_buffer(flat)])
-        children.append(list_array(_BUFFER.field(type_id).type, [buffer.size for buffer in mine], values))
+        values = arrow.numbers(pa.from_numpy_dtype(dtype), flat)
+        children.append(arrow.lists(_BUFFER.field(type_id).type, [buffer.size for buffer in mine], values))
     return pa.Array.from_buffers(
         _BUFFER, len(buffers), [None, pa.py_buffer(type_ids), pa.py_buffer(places)], children=children
     )
+
+
+def _shapes_to_arrow(tensors: Sequence[Any]) -> pa.Array[Any]:
+    extents = np.array([extent for tensor in tensors for extent in tensor.shape], np.uint64)
+    shapes = (len(tensor.shape) for tensor in tensors)
+    return arrow.lists(_TENSOR.field("shape").type, shapes, arrow.numbers(pa.uint64(), extents))
+
+
+def _names_to_arrow(tensors: Sequence[Any]) -> pa.Array[Any]:
+    names = [None if type(tensor) is np.ndarray else tensor.names for tensor in tensors]
+    flat = arrow.strings([name for item in names for name in item or ()])
+    valid = np.array([item is not None for item in names])
+    return arrow.lists(_TENSOR.field("names").type, (len(item or ()) for item in names), flat, valid)
 
 
 class _Tensors:
@@ -84,14 +98,8 @@ class _Tensors:
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
         counts = np.fromiter((len(cell) if type(cell) is list else 1 for cell in cells), np.int32, len(cells))
         tensors = [tensor for cell in cells for tensor in (cell if type(cell) is list else [cell])]
-        names = [None if type(tensor) is np.ndarray else tensor.names for tensor in tensors]
-        shapes = [list(tensor.shape) for tensor in tensors]
         buffers = [tensor if type(tensor) is np.ndarray else tensor.buffer.inner for tensor in tensors]
-        members = [
-            pa.array(shapes, _TENSOR.field("shape").type),
-            pa.array(names, _TENSOR.field("names").type),
-            _buffers_to_arrow(buffers),
-        ]
+        members = [_shapes_to_arrow(tensors), _names_to_arrow(tensors), _buffers_to_arrow(buffers)]
         return pa.StructArray.from_arrays(members, fields=list(_TENSOR)), counts
 
     def owned(self, cell: Cell) -> Cell:
@@ -163,7 +171,7 @@ class TensorData(Encoding, storage=_Tensors()):
 
     def numpy(self, force: bool = False) -> npt.NDArray[Any]:  # noqa: ARG002  # as torch has it
         """The array in its shape."""
-        return self.buffer.inner.reshape(self.shape.tolist())
+        return self.buffer.inner.reshape(*map(int, self.shape))
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self.numpy(), dtype=dtype)
