@@ -17,6 +17,7 @@ import logging
 import multiprocessing.util
 import os
 import re
+import sys
 import threading
 import time
 import weakref
@@ -187,7 +188,8 @@ class Batcher:
         with self._control:
             if self._closed:
                 return
-            self._run_in_thread(self._stop, deadline)
+            if self._thread is not None:
+                self._run_in_thread(self._stop, deadline)
             self._closed = True
             for sink in self._sinks:
                 sink.flush(deadline)
@@ -204,7 +206,7 @@ class Batcher:
 
     def _run_in_thread(self, command: Command, deadline: float = float("inf")) -> bool:
         """Run `command` in the thread, after everything logged so far; False if that did not happen in time."""
-        if self._closed:
+        if self._closed or sys.is_finalizing():  # no thread can be started or waited for then
             return True
         done = threading.Event()
 
