@@ -9,7 +9,9 @@ from google.protobuf.message import DecodeError
 
 from rerund_sdk import rrd
 from rerund_sdk.chunk_reader import Chunk, parse_arrow_msg, read_chunk
-from rerund_sdk.messages import message_class
+from rerund_sdk.entity_path import normalise
+from rerund_sdk.errors import BadRrd
+from rerund_sdk.messages import STORE_KIND_BLUEPRINT, message_class
 from rerund_sdk.wire import IndexEntry, TimeRange
 
 _MAX_STORE_INFO_BYTES: Final = 1 << 20
@@ -20,13 +22,33 @@ def describe(message: bytes | memoryview) -> IndexEntry:
     kind, _ = rrd.frame_header(message, 0)
     if kind != rrd.Kind.ARROW:
         return IndexEntry(kind, len(message), b"", "", 0, False, ())
-    chunk = open_chunk(message)
+    arrow_msg = parse_arrow_msg(memoryview(message)[rrd.MESSAGE_HEADER_SIZE :])
+    return chunk_entry(read_chunk(arrow_msg), len(message), is_of_blueprint(arrow_msg.store_id))
+
+
+def chunk_entry(chunk: Chunk, size: int, of_blueprint: bool) -> IndexEntry:
+    """The index entry of a chunk whose whole message has `size` bytes.
+
+    A blueprint lies in the log of a recording. Its chunks have the entity path "": they are not among the recording's
+    entities, and whoever reads a part of a recording by its entities takes them along.
+    """
+    if of_blueprint:
+        return IndexEntry(rrd.Kind.ARROW, size, chunk.id, "", 0, False, ())
     ranges = tuple(
         TimeRange(index.timeline, index.type, int(index.values.min()), int(index.values.max()))
         for index in chunk.indexes
         if len(index.values)
     )
-    return IndexEntry(kind, len(message), chunk.id, chunk.entity_path, chunk.rows, not chunk.indexes, ranges)
+    path = normalise(chunk.entity_path)
+    return IndexEntry(rrd.Kind.ARROW, size, chunk.id, path, chunk.rows, not chunk.indexes, ranges)
+
+
+def is_of_blueprint(store_id: bytes) -> bool:
+    """Whether an encoded StoreId is a blueprint's."""
+    try:
+        return bool(message_class("StoreId").FromString(store_id).kind == STORE_KIND_BLUEPRINT)
+    except DecodeError as error:
+        raise BadRrd(f"undecodable StoreId: {error}") from None
 
 
 def open_chunk(message: bytes | memoryview) -> Chunk:

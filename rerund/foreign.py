@@ -2,8 +2,6 @@
 
 Rule: not a byte of a body changes; it only gets the header of an .rrd message instead of what gRPC put around it.
 Rule: BadRrd, in one sentence, for all that a stock reader would refuse, since it would stay in the log for good.
-A blueprint lives in the log of a recording. Its chunks have an index entry with entity path "": they are not among the
-recording's entities, and whoever reads a part of a recording by entities still takes them all.
 """
 
 from __future__ import annotations
@@ -13,9 +11,10 @@ import warnings
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError
+
+from rerund.describe import chunk_entry, is_of_blueprint
 from rerund_sdk import messages, rrd, wire
-from rerund_sdk.chunk_reader import MAX_CHUNK_BYTES, Chunk, parse_arrow_msg, read_chunk
-from rerund_sdk.entity_path import normalise
+from rerund_sdk.chunk_reader import MAX_CHUNK_BYTES, parse_arrow_msg, read_chunk
 from rerund_sdk.errors import BadRrd
 from rerund_sdk.names import application_id
 from rerund_sdk.protobuf import BYTES, Field, fields
@@ -72,24 +71,11 @@ def read_message(kind: rrd.Kind, body: memoryview, limit: int = MAX_CHUNK_BYTES)
     if kind == rrd.Kind.ARROW:
         message = parse_arrow_msg(body)
         store_id = _decoded("StoreId", message.store_id)
-        entry = chunk_entry(read_chunk(message, limit), size, store_id.kind == messages.STORE_KIND_BLUEPRINT)
+        entry = chunk_entry(read_chunk(message, limit), size, is_of_blueprint(message.store_id))
     else:
         store_id = _store_id(kind, body)
         entry = wire.IndexEntry(kind, size, b"", "", 0, False, ())
     return ForeignMessage(_name(store_id), store_id, entry, (rrd.message_header(kind, len(body)), body))
-
-
-def chunk_entry(chunk: Chunk, size: int, of_blueprint: bool) -> wire.IndexEntry:
-    """The index entry of a chunk whose whole message has `size` bytes."""
-    ranges = tuple(
-        wire.TimeRange(index.timeline, index.type, int(index.values.min()), int(index.values.max()))
-        for index in chunk.indexes
-        if chunk.rows
-    )
-    if of_blueprint:
-        return wire.IndexEntry(rrd.Kind.ARROW, size, chunk.id, "", 0, False, ())
-    path = normalise(chunk.entity_path)
-    return wire.IndexEntry(rrd.Kind.ARROW, size, chunk.id, path, chunk.rows, not chunk.indexes, ranges)
 
 
 def made_up_store_info(store_id: Any) -> bytes:

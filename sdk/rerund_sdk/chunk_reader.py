@@ -92,11 +92,11 @@ def read_chunk(message: ArrowMsg, limit: int = MAX_CHUNK_BYTES) -> Chunk:
         _check_compressed_buffers(payload, limit)
         batch = pa.ipc.open_stream(payload).read_next_batch()
         batch.validate()
+        return _chunk(batch)
     except StopIteration:
         raise BadRrd("the payload of an ArrowMsg has no record batch") from None
     except (pa.ArrowException, OSError, ValueError, struct.error, IndexError) as error:
         raise BadRrd(f"the payload of an ArrowMsg is no Arrow IPC stream: {_first_line(error)}") from error
-    return _chunk(batch)
 
 
 def _decompressed(message: ArrowMsg, limit: int) -> pa.Buffer:
