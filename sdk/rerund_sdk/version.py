@@ -5,3 +5,4 @@ from __future__ import annotations
 from typing import Final
 
 VERSION: Final = "0.1.0"
+__version__: Final = VERSION  # the name that Python users look for
