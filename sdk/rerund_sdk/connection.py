@@ -83,6 +83,9 @@ class Connection:
             with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
                 os.write(self._bell[1], b"!")
 
+    def hurry(self) -> None:
+        """Nothing to do: all is sent at once and acknowledged."""
+
     def stop(self, deadline: float) -> None:
         """Say goodbye and end the thread; it needs a moment, not what is still unsent."""
         self._stopped.set()

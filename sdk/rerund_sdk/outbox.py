@@ -141,6 +141,11 @@ class Outbox:
         return sum(map(len, self.queues)) + len(self.singly) + sum(len(append.batch) for append in self.in_flight)
 
     @property
+    def has_waiting(self) -> bool:
+        """Something is not even in flight."""
+        return bool(self.singly) or any(map(len, self.queues))
+
+    @property
     def lost_rows(self) -> int:
         return self._losses.rows
 

@@ -1,0 +1,236 @@
+"""The sink that delivers a recording to a stock Rerun viewer or server, over its gRPC message proxy.
+
+The protocol has no acknowledgement but one: the answer to a stream of messages, at its end. So a stream is ended when
+somebody waits, when enough was sent, or when nothing more comes, and the next one begins. What was sent in a stream
+that broke is sent again in the next one, after the SetStoreInfo; viewers know chunks by their ids.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+from rerund_sdk.delivery_sink import DeliverySink
+from rerund_sdk.errors import ModeError
+from rerund_sdk.messages import varint
+from rerund_sdk.outbox import Delivery, InFlight, Outbox
+from rerund_sdk.rrd import MESSAGE_HEADER_SIZE, Kind
+from rerund_sdk.sinks import Store
+
+if TYPE_CHECKING:
+    import grpc
+
+logger = logging.getLogger("rerund_sdk")
+
+Parts: TypeAlias = "Sequence[bytes | memoryview]"
+
+DEFAULT_URL: Final = "rerun+http://127.0.0.1:9876/proxy"
+_METHOD: Final = "/rerun.sdk_comms.v1alpha1.MessageProxyService/WriteMessages"
+_UNLIMITED: Final = 2**63
+_IDLE_SECS: Final = 0.5  # of silence that end a stream
+_RETRY_SECS: Final = 0.5
+_OPTIONS: Final = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+
+class GrpcSink(DeliverySink):
+    """Streams to a Rerun viewer or server. Mirrors `rerun.GrpcSink`.
+
+    url: rerun+http://HOST:PORT/proxy, or rerun+https:// or rerun:// (TLS); default: rerun+http://127.0.0.1:9876/proxy.
+    Raises ModeError if it is no such URL.
+    """
+
+    def __init__(self, url: str | None = None, *, delivery: Delivery = Delivery()) -> None:  # noqa: B008 - frozen
+        super().__init__(url or DEFAULT_URL, delivery)
+        self._target, self._is_secure = parse_url(self.endpoint)
+
+    def _make_courier(self, store: Store, outbox: Outbox) -> GrpcStream:
+        return GrpcStream(self._target, self._is_secure, store, outbox)
+
+
+def parse_url(url: str) -> tuple[str, bool]:
+    """(HOST:PORT, whether it is TLS) of a Rerun URL. Raises ModeError."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in ("rerun", "rerun+http", "rerun+https") or parts.path != "/proxy" or not parts.hostname:
+        port = -1
+    if port == -1:
+        raise ModeError(f"{url!r} is no address of a Rerun viewer: must be rerun+http://HOST:PORT/proxy")
+    is_secure = parts.scheme != "rerun+http"
+    if port is None:
+        is_local = parts.hostname in ("127.0.0.1", "localhost")
+        port = 9876 if is_local else 443 if is_secure else 80
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{port}", is_secure
+
+
+class GrpcStream:
+    """The thread that empties an outbox into one stream after the other."""
+
+    def __init__(self, target: str, is_secure: bool, store: Store, outbox: Outbox) -> None:
+        self.producer_id = os.urandom(16)
+        self.connected = False
+        self._target = target
+        self._is_secure = is_secure
+        self._store = store
+        self._outbox = outbox
+        self._bell = _Bell()
+        self._is_fresh = True  # the other side may not know the recording
+        self._away_told = False
+        self._channel: grpc.Channel | None = None
+        self._thread = threading.Thread(target=self._run, name="rerund grpc", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ring(self) -> None:
+        self._bell.ring(news=True)
+
+    def hurry(self) -> None:
+        self._bell.ring(hurry=True)
+
+    def stop(self, deadline: float) -> None:
+        self._bell.ring(stop=True)
+        if self._channel is not None:
+            self._channel.close()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def after_fork(self) -> None:
+        pass  # nothing of ours is open but the channel, and that is the parent's
+
+    # The thread
+
+    def _run(self) -> None:
+        import grpc
+
+        self._channel = (
+            grpc.secure_channel(self._target, grpc.ssl_channel_credentials(), _OPTIONS)
+            if self._is_secure
+            else grpc.insecure_channel(self._target, _OPTIONS)
+        )
+        self._channel.subscribe(self._on_connectivity, try_to_connect=True)
+        write = self._channel.stream_unary(_METHOD, request_serializer=None, response_deserializer=None)
+        while not self._bell.stopped:
+            requests = _Requests(self._outbox, self._bell, self._store.store_info if self._is_fresh else None)
+            try:
+                write(requests, wait_for_ready=True)
+                self._is_fresh = False
+                self._outbox.acked(requests.last_seq)
+            except (grpc.RpcError, ValueError) as error:  # ValueError: the channel was closed
+                self._is_fresh = True
+                self._tell_away(error)
+                with self._bell.changed:
+                    self._bell.changed.wait_for(lambda: self._bell.stopped, _RETRY_SECS)
+            finally:
+                requests.end()
+
+    def _on_connectivity(self, state: grpc.ChannelConnectivity) -> None:
+        import grpc
+
+        self.connected = state is grpc.ChannelConnectivity.READY
+        if self.connected and self._away_told:
+            self._away_told = False
+            logger.warning("%s answers again", self._target)
+        elif state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            self._tell_away(None)
+
+    def _tell_away(self, error: object) -> None:
+        if not self._away_told and not self._bell.stopped:
+            self._away_told = True
+            why = f" ({error.code().name}: {error.details()})" if hasattr(error, "code") else ""  # type: ignore[attr-defined]
+            logger.warning("no Rerun viewer answers at %s%s: rows are kept and sent when it does", self._target, why)
+
+
+class _Requests:
+    """What is sent in one stream: drawn by gRPC, on a thread of its own, until it is time for an answer."""
+
+    def __init__(self, outbox: Outbox, bell: _Bell, store_info: bytes | None) -> None:
+        self.last_seq = 0
+        self._outbox = outbox
+        self._bell = bell
+        self._ended = False
+        self._pending: deque[tuple[int, int, Parts]] = deque()  # seq, kind, message
+        if store_info is not None:
+            self._pending.append((0, Kind.STORE_INFO, (store_info,)))
+        for append in outbox.in_flight:
+            self._add(append)
+
+    def __iter__(self) -> _Requests:
+        return self
+
+    def __next__(self) -> bytes:
+        with self._bell.changed:
+            while not self._pending:
+                self._wait_for_more()
+            if self._ended:
+                raise StopIteration
+            self.last_seq, kind, parts = self._pending.popleft()
+        return _request(kind, parts)
+
+    def end(self) -> None:
+        """The stream is over: nothing more is taken from the outbox for it."""
+        with self._bell.changed:
+            self._ended = True
+            self._bell.changed.notify_all()
+
+    def _wait_for_more(self) -> None:
+        """Raises StopIteration if the stream should end."""
+        bell = self._bell
+        bell.has_news = False
+        if self._ended or bell.stopped:
+            raise StopIteration
+        if append := self._outbox.next_append(_UNLIMITED):
+            self._add(append)
+            return
+        awaits_answer = self.last_seq > 0 and len(self._outbox.in_flight) > 0
+        if awaits_answer and (bell.in_hurry or self._outbox.has_waiting):
+            raise StopIteration
+        bell.in_hurry = False
+        bell.changed.wait_for(
+            lambda: bell.has_news or bell.in_hurry or bell.stopped or self._ended,
+            _IDLE_SECS if awaits_answer else None,
+        )
+        if awaits_answer and not bell.has_news:
+            raise StopIteration
+
+    def _add(self, append: InFlight) -> None:
+        for queued in append.batch:
+            self._pending.append((append.seq, queued.message.entry.kind, queued.message.data))
+
+
+class _Bell:
+    """What the other threads want of the stream."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.has_news = False
+        self.in_hurry = False
+        self.stopped = False
+
+    def ring(self, *, news: bool = False, hurry: bool = False, stop: bool = False) -> None:
+        with self.changed:
+            self.has_news |= news
+            self.in_hurry |= hurry
+            self.stopped |= stop
+            self.changed.notify_all()
+
+
+def _request(kind: int, parts: Parts) -> bytes:
+    """A WriteMessagesRequest that holds a LogMsg that holds the message's body."""
+    first = memoryview(parts[0])[MESSAGE_HEADER_SIZE:]
+    size = len(first) + sum(len(part) for part in parts[1:])
+    field = bytes((kind << 3 | 2,)) + varint(size)
+    return b"".join((b"\x0a", varint(len(field) + size), field, first, *parts[1:]))
