@@ -76,8 +76,7 @@ class Access:
 
 def same_origin(origin: str, host: str) -> bool:
     """Whether an Origin header names the page that a Host header belongs to."""
-    parts = urlsplit(origin)
-    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower() != ""
+    return origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
 
 
 def is_loopback_origin(origin: str) -> bool:

@@ -36,9 +36,9 @@ class Api:
     def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/api/status", self._status)
         router.add_get("/api/recordings", self._recordings)
-        router.add_get("/api/recordings/{recording:.+}.rrd", self._download)
+        router.add_get("/api/recordings/{recording:(?s:.+)}.rrd", self._download)
         router.add_get("/ws/status", self._watch_status)
-        router.add_get("/ws/recordings/{recording:.+}", self._stream)
+        router.add_get("/ws/recordings/{recording:(?s:.+)}", self._stream)
 
     async def close_sockets(self) -> None:
         """Tell all pages that the daemon goes away."""

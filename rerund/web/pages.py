@@ -22,7 +22,7 @@ _NOT_BUILT = "The web pages are not built: `pip install .` in the source tree bu
 
 def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/", _home)
-    router.add_get("/rerun/{recording:.+}", _rerun)
+    router.add_get("/rerun/{recording:(?s:.+)}", _rerun)
     router.add_get("/icon.svg", _icon)
     router.add_get("/assets/{name:[A-Za-z0-9_.-]+}", _asset)
 

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rerund.web.names import parse_recording_path, recording_path
+from tests.daemons import Daemon
+from tests.raw_producer import RawProducer, chunk, frames_of
+
+
+def ask(daemon: Daemon, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """One request, its path sent as it is."""
+    parts = urlsplit(daemon.info.http)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=20)
+    try:
+        connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
+        response = connection.getresponse()
+        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:9090", "localhost.evil.example", "127.0.0.1.evil", ""])
+def test_a_foreign_host_name_is_refused_everywhere(daemon: Daemon, host: str) -> None:
+    for path in ("/", "/api/status", "/ws/status", "/rerun/a/b"):
+        assert ask(daemon, path, Host=host)[0] == 421
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:80", "[::1]:9090", "127.8.8.8"])
+def test_loopback_host_names_are_ours(daemon: Daemon, host: str) -> None:
+    assert ask(daemon, "/api/status", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "file://", "http://[bad"])
+def test_a_page_of_another_origin_gets_nothing(daemon: Daemon, origin: str) -> None:
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
+    for path in ("/api/status", "/api/recordings", "/api/recordings/a/b.rrd"):
+        assert ask(daemon, path, Origin=origin)[0] == 403
+    for path in ("/ws/status", "/ws/recordings/a/b"):
+        assert ask(daemon, path, Origin=origin, Sec_WebSocket_Key="AAAAAAAAAAAAAAAAAAAAAA==", **upgrade)[0] == 403
+
+
+def test_our_own_pages_may_ask(daemon: Daemon) -> None:
+    assert ask(daemon, "/api/status", Origin=daemon.info.http)[0] == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_nothing_but_reading_is_allowed(daemon: Daemon, method: str) -> None:
+    assert ask(daemon, "/api/status", method)[0] == 405
+
+
+TRICKS = [
+    "/assets/../edge.py",
+    "/assets/%2e%2e/edge.py",
+    "/assets/..%2fedge.py",
+    "/assets/%2e%2e%2f%2e%2e%2fedge.py",
+    "/assets//etc/passwd",
+    "/../../../../etc/passwd",
+    "/static/../edge.py",
+    "/assets/x%00.js",
+    "/api/recordings/../../etc/passwd.rrd",
+    "/api/recordings/..%2f..%2f..%2fetc/passwd.rrd",
+    "/api/recordings/app/%2e%2e.rrd",
+    "/api/recordings/app/run%00.rrd",
+    "/api/recordings/app/%ff.rrd",
+    "/api/recordings/app.rrd",
+    "/api/recordings//.rrd",
+]
+
+
+@pytest.mark.parametrize("path", TRICKS)
+def test_no_path_leads_out_of_what_is_served(daemon: Daemon, path: str) -> None:
+    status, _, body = ask(daemon, path)
+    assert status in (400, 404), body
+    assert b"root:" not in body and b"import" not in body
+
+
+def test_oversize_requests_are_refused(daemon: Daemon) -> None:
+    assert ask(daemon, "/" + "x" * 20_000)[0] == 400
+    assert ask(daemon, "/", X="y" * 20_000)[0] == 400
+
+
+def test_every_answer_forbids_sniffing_and_framing(daemon: Daemon) -> None:
+    for path in ("/", "/api/status", "/nothing", "/rerun/a/b", "/icon.svg"):
+        _, headers, _ = ask(daemon, path)
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "unsafe-eval" not in headers["content-security-policy"].replace("wasm-unsafe-eval", "")
+
+
+def test_the_viewer_is_served_compressed_with_its_type_and_for_good(daemon: Daemon) -> None:
+    import rerund.web.pages
+
+    (wasm,) = (rerund.web.pages.STATIC / "assets").glob("re_viewer_bg*.wasm.gz")
+    path = f"/assets/{wasm.name.removesuffix('.gz')}"
+    status, headers, _ = ask(daemon, path, "HEAD", Accept_Encoding="gzip")
+    assert (status, headers["content-type"], headers["content-encoding"]) == (200, "application/wasm", "gzip")
+    assert "immutable" in headers["cache-control"]
+
+
+def test_a_download_is_what_was_logged_and_a_valid_file(daemon: Daemon, tmp_path: Path) -> None:
+    sent = [chunk("run", "/a", [1.0], [n], padding=100_000) for n in range(40)]
+    with RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(*sent)
+    status, headers, body = ask(daemon, "/api/recordings/app/run.rrd")
+    assert status == 200 and int(headers["content-length"]) == len(body)
+    assert frames_of(body)[1:] == [message.data for message in sent]
+    file = tmp_path / "run.rrd"
+    file.write_bytes(body)
+    rerun = Path(sys.executable).with_name("rerun")
+    subprocess.run([rerun, "rrd", "verify", "--check-footers=false", file], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("recording_id", ["a/b", "..", ".", "", "~", "~..", "ü \n?#%2F", "a.rrd", "x" * 300])
+def test_a_recording_of_any_name_can_be_downloaded(daemon: Daemon, recording_id: str) -> None:
+    with RawProducer(daemon.ingest, recording_id) as producer:
+        producer.append_and_wait(chunk(recording_id, "/a", [1.0], [1]))
+    status, _, body = ask(daemon, f"/api/recordings/{recording_path('app', recording_id)}.rrd")
+    assert (status, len(frames_of(body))) == (200, 2)
+
+
+@given(st.text(), st.text())
+def test_names_in_urls_are_unique_and_come_back(application_id: str, recording_id: str) -> None:
+    surrogates = any("\ud800" <= letter <= "\udfff" for letter in application_id + recording_id)
+    path = recording_path(application_id, recording_id)
+    segments = path.split("/")
+    assert len(segments) == 2 and not {"", ".", ".."} & set(segments)
+    if not surrogates:
+        assert parse_recording_path(path) == (application_id, recording_id)
+
+
+READ_MESSAGES = "/rerun.sdk_comms.v1alpha1.MessageProxyService/ReadMessages"
+
+
+def test_grpc_web_is_open_to_loopback_pages_and_to_no_others(daemon: Daemon) -> None:
+    asked = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "content-type,x-grpc-web"}
+    status, headers, _ = ask(daemon, READ_MESSAGES, "OPTIONS", Origin="http://localhost:8888", **asked)
+    assert (status, headers["access-control-allow-origin"]) == (200, "http://localhost:8888")
+    assert headers["access-control-allow-headers"] == "content-type,x-grpc-web"
+    assert ask(daemon, READ_MESSAGES, "OPTIONS", Origin="https://evil.example", **asked)[0] == 403
+    assert ask(daemon, READ_MESSAGES, "POST", Origin="https://localhost.evil.example")[0] == 403
+    assert ask(daemon, READ_MESSAGES, "POST", Content_Type="application/grpc")[0] == 415
