@@ -1,1 +1,28 @@
-"""The SDK of rerund."""
+"""The SDK of rerund: `import rerund_sdk as rr`.
+
+    rr.init("my_robot")
+    rr.connect()                       # or rr.spawn(), rr.serve(), rr.save("run.rrd")
+    rr.set_time("frame", sequence=42)
+    rr.log("arm/joint1", rr.Scalars(0.5))
+
+Names, arguments and meaning are those of Rerun's Python SDK 0.41, and some are ours. They are listed in `__init__.pyi`;
+what a program may not need is loaded when it first asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lazy_loader
+
+from rerund_sdk.api import log as log  # these two are called most, and are found without a look into the list
+from rerund_sdk.api import set_time as set_time
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = _load(name)
+    return value

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from rerund_sdk import current, modes, names, strictness
+from rerund_sdk import current, names, strictness
 from rerund_sdk.batcher import BatcherConfig, close_all
 from rerund_sdk.recording import FOREVER, RecordingStream
 
 if TYPE_CHECKING:
     from rerund_sdk.archetype import AsComponents
     from rerund_sdk.send_columns import ComponentColumnLike, TimeColumnLike
+    from rerund_sdk.sinks import Sink
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -56,6 +57,8 @@ def init(
     if before is not None:
         before.flush(timeout_sec=0.5)
     if spawn:
+        from rerund_sdk import modes
+
         modes.spawn(default_blueprint=default_blueprint, recording=recording)
     elif default_blueprint is not None:
         recording.send_blueprint(default_blueprint, make_active=False, make_default=True)
@@ -174,6 +177,12 @@ def send_blueprint(
         found.send_blueprint(blueprint, make_active=make_active, make_default=make_default)
 
 
+def set_sinks(*sinks: Sink, default_blueprint: Any = None, recording: RecordingStream | None = None) -> None:
+    """Send everything to these sinks from now on; see `RecordingStream.set_sinks`."""
+    if found := _required(recording, "set_sinks"):
+        found.set_sinks(*sinks, default_blueprint=default_blueprint)
+
+
 def flush(*, timeout_sec: float = FOREVER, recording: RecordingStream | None = None) -> bool:
     """Wait until everything logged before is where it belongs; see `RecordingStream.flush`."""
     found = _required(recording, "flush")
@@ -207,6 +216,26 @@ def get_recording_id(recording: RecordingStream | None = None) -> str | None:
 def get_data_recording(recording: RecordingStream | None = None) -> RecordingStream | None:
     """The recording that module-level functions log into now."""
     return current.get(recording)
+
+
+def get_global_data_recording() -> RecordingStream | None:
+    """The current recording of this process, whatever the thread has."""
+    return current.get_global()
+
+
+def set_global_data_recording(recording: RecordingStream | None) -> RecordingStream | None:
+    """Make it the current recording of this process; returns the one before."""
+    return current.set_global(recording)
+
+
+def get_thread_local_data_recording() -> RecordingStream | None:
+    """The current recording of this thread, if it has one of its own."""
+    return current.get_thread_local()
+
+
+def set_thread_local_data_recording(recording: RecordingStream | None) -> RecordingStream | None:
+    """Make it the current recording of this thread; returns the one before."""
+    return current.set_thread_local(recording)
 
 
 def rerun_shutdown() -> None:
