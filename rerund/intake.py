@@ -193,15 +193,20 @@ class Intake:
 
     def _take(self) -> bool:
         """Receive what is ready and sort it by recording; whether a bound of the pass was met."""
+        receive = self._router.recv
         size = 0
         for _ in range(_PASS_MESSAGES):
             try:
-                identity, *rest = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
+                part = receive(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return False
-            frames = [frame.bytes if len(frame) <= _COPIED_BYTES else frame.buffer for frame in rest]
-            self._handle(identity.bytes, frames)
-            size += sum(map(len, frames))
+            identity = part.bytes
+            frames: list[bytes | memoryview] = []
+            while part.more:
+                part = receive(copy=False)
+                frames.append(part.bytes if len(part) <= _COPIED_BYTES else part.buffer)
+                size += len(frames[-1])
+            self._handle(identity, frames)
             if size >= _PASS_BYTES:
                 break
         return True
@@ -469,8 +474,8 @@ class Intake:
             for commit in self._synced.popleft():
                 for producer_id, seq in commit.written.items():
                     producer = self._producers.get(producer_id)
-                    if producer is not None:
-                        producer.synced_seq = max(producer.synced_seq, seq)
+                    if producer is not None and seq > producer.synced_seq:
+                        producer.synced_seq = seq
                         self._to_ack.add(producer)
 
     # answering

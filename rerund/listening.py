@@ -10,15 +10,18 @@ import zmq
 
 from rerund.errors import ConfigError
 from rerund.ports import holder
+from rerund_sdk import wire
 
 _BACKLOG: Final = 1024  # producers that connect at once
 _WAITING_MESSAGES: Final = 64  # per peer, in memory before the intake takes them; the rest waits in its socket
+_JOINED_BYTES: Final = 4 << 20  # producers may join small messages to one frame
 _WAITING_ACKS: Final = 10_000  # acks that wait for one peer; more are dropped: each says all that the last one said
 
 
 def prepare(router: zmq.Socket[bytes], max_message_bytes: int) -> None:
     """Options of the intake's socket; before it is bound."""
-    router.maxmsgsize = max_message_bytes + (1 << 20)  # a larger frame: ZeroMQ drops its sender's connection
+    # A larger frame makes ZeroMQ drop its sender's connection; what is only a bit too large is refused in a sentence.
+    router.maxmsgsize = max(max_message_bytes, wire.MAX_HEADER_BYTES) + _JOINED_BYTES
     router.rcvhwm = _WAITING_MESSAGES
     router.sndhwm = _WAITING_ACKS
     router.backlog = _BACKLOG

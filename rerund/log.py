@@ -201,15 +201,11 @@ def whole_messages(buffer: memoryview, start: int) -> Iterator[rrd.Frame]:
         return
 
 
-@contextlib.contextmanager
-def mapped(path: Path) -> Iterator[memoryview]:
-    """The bytes of a file, read where they are needed."""
+def mapped(path: Path) -> memoryview:
+    """The bytes of a file, read where they are looked at; let go with the last view of them."""
     with path.open("rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            yield memoryview(b"")
-            return
-        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as content, memoryview(content) as view:
-            yield view
+        size = os.fstat(file.fileno()).st_size
+        return memoryview(mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) if size else b"")
 
 
 def cut_torn_tail(path: Path, good_end: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 
 class RecentIds:
@@ -24,7 +24,7 @@ class RecentIds:
         if len(self._newer) == self._count:
             self._older, self._newer = self._newer, set()
 
-    def discard(self, chunk_ids: Iterable[bytes]) -> None:
+    def discard(self, chunk_ids: Collection[bytes]) -> None:
         self._older.difference_update(chunk_ids)
         self._newer.difference_update(chunk_ids)
 

@@ -225,7 +225,7 @@ class Recording:
 
     def _forget(self, entries: Sequence[IndexEntry]) -> None:
         """Messages that `is_new` let pass were not written: they may come again."""
-        self._recent.discard(entry.chunk_id for entry in entries)
+        self._recent.discard([entry.chunk_id for entry in entries])
         if any(entry.kind == rrd.Kind.STORE_INFO for entry in entries):
             self._store_infos = set(self._read_store_infos())
 

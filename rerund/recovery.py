@@ -77,33 +77,32 @@ def _has_stream_header(path: Path) -> bool:
 
 def _repair(path: Path, segment_index: SegmentIndex, index: Index) -> None:
     """Bring the index up to the last whole message and cut what follows it."""
-    with mapped(path) as content:
-        knows_first = segment_index.trust(len(content), len(index.names.names))
-        places: list[Place] = []
-        repeated_ids = _static_ids(index) if index.segments and not knows_first else set()
-        for place in _described(content, segment_index.totals.end, path):
+    content = mapped(path)
+    knows_first = segment_index.trust(len(content), len(index.names.names))
+    repeated_ids = _static_ids(index) if index.segments and not knows_first else set()
+    places: list[Place] = []
+    for place in _described(content, segment_index.totals.end, path):
+        if not knows_first:
+            knows_first = not _is_repeated(place.entry, repeated_ids, bool(index.segments))
             if not knows_first:
-                knows_first = not _is_repeated(place.entry, repeated_ids, bool(index.segments))
-                if not knows_first:
-                    segment_index.set_first(place.offset + place.entry.size)
-            places.append(place._replace(repeated=place.offset < segment_index.totals.first))
-            if len(places) == _PLACES_AT_ONCE:
-                segment_index.add(places, index.names)
-                places.clear()
-        segment_index.add(places, index.names)
-        segment_index.write_totals()
+                segment_index.set_first(place.offset + place.entry.size)
+        places.append(place._replace(repeated=place.offset < segment_index.totals.first))
+        if len(places) == _PLACES_AT_ONCE:
+            segment_index.add(places, index.names)
+            places.clear()
+    segment_index.add(places, index.names)
+    segment_index.write_totals()
     if not _is_sealed(path):
         cut_torn_tail(path, segment_index.totals.end)
 
 
 def _described(content: memoryview, start: int, path: Path) -> Iterator[Place]:
     for frame in whole_messages(content, start):
-        with content[frame.start : frame.end] as message:
-            try:
-                entry = describe(message)
-            except BadRrd as error:  # whole, but nonsense: some producer's fault, and viewers skip it too
-                log.warning("message at offset %d cannot be indexed (%s): %s", frame.start, error, path)
-                entry = IndexEntry(frame.kind, len(message), b"", "", 0, False, ())
+        try:
+            entry = describe(content[frame.start : frame.end])
+        except BadRrd as error:  # whole, but nonsense: some producer's fault, and viewers skip it too
+            log.warning("message at offset %d cannot be indexed (%s): %s", frame.start, error, path)
+            entry = IndexEntry(frame.kind, frame.end - frame.start, b"", "", 0, False, ())
         yield Place(frame.start, entry)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rerund.index import FIRST, NO_TIMELINE, REPEATED, STATIC, Index, Records
+from rerund.index import FIRST, NO_ENTITY, NO_TIMELINE, REPEATED, STATIC, Index, Records
 from rerund_sdk import rrd
 
 
@@ -57,7 +57,8 @@ class Summary:
         with self._lock:
             self._catch_up()
             names = self._index.names.names
-            summaries = [_entity_summary(names, number, counts) for number, counts in self._counts.items()]
+            counted = [(number, counts) for number, counts in self._counts.items() if names[number] != NO_ENTITY]
+            summaries = [_entity_summary(names, number, counts) for number, counts in counted]
         return sorted(summaries)
 
     def _catch_up(self) -> None:

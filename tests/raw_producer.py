@@ -180,9 +180,6 @@ class RawProducer:
         assert isinstance(message, kind), message
         return message
 
-    def receive_nothing(self, milliseconds: int = 200) -> None:
-        assert not self.socket.poll(milliseconds), wire.decode(self.socket.recv_multipart())
-
 
 def frames_of(data: bytes) -> list[bytes]:
     """Each whole message in a file's or a cursor's bytes; a stream header is skipped."""
