@@ -1,0 +1,58 @@
+"""The types of values that only blueprints have."""
+
+from rerund_sdk.blueprint.encodings.tables import ColumnType as ColumnType
+from rerund_sdk.blueprint.encodings.tables import ColumnTypeArrayLike as ColumnTypeArrayLike
+from rerund_sdk.blueprint.encodings.tables import ColumnTypeBatch as ColumnTypeBatch
+from rerund_sdk.blueprint.encodings.tables import ColumnTypeLike as ColumnTypeLike
+from rerund_sdk.blueprint.encodings.tables import ComponentColumnSelector as ComponentColumnSelector
+from rerund_sdk.blueprint.encodings.tables import ComponentColumnSelectorArrayLike as ComponentColumnSelectorArrayLike
+from rerund_sdk.blueprint.encodings.tables import ComponentColumnSelectorBatch as ComponentColumnSelectorBatch
+from rerund_sdk.blueprint.encodings.tables import ComponentColumnSelectorLike as ComponentColumnSelectorLike
+from rerund_sdk.blueprint.encodings.tables import FilterByRange as FilterByRange
+from rerund_sdk.blueprint.encodings.tables import FilterByRangeArrayLike as FilterByRangeArrayLike
+from rerund_sdk.blueprint.encodings.tables import FilterByRangeBatch as FilterByRangeBatch
+from rerund_sdk.blueprint.encodings.tables import FilterByRangeLike as FilterByRangeLike
+from rerund_sdk.blueprint.encodings.tables import FilterIsNotNull as FilterIsNotNull
+from rerund_sdk.blueprint.encodings.tables import FilterIsNotNullArrayLike as FilterIsNotNullArrayLike
+from rerund_sdk.blueprint.encodings.tables import FilterIsNotNullBatch as FilterIsNotNullBatch
+from rerund_sdk.blueprint.encodings.tables import FilterIsNotNullLike as FilterIsNotNullLike
+from rerund_sdk.blueprint.encodings.tables import SelectedColumns as SelectedColumns
+from rerund_sdk.blueprint.encodings.tables import SelectedColumnsArrayLike as SelectedColumnsArrayLike
+from rerund_sdk.blueprint.encodings.tables import SelectedColumnsBatch as SelectedColumnsBatch
+from rerund_sdk.blueprint.encodings.tables import SelectedColumnsLike as SelectedColumnsLike
+from rerund_sdk.blueprint.encodings.tables import SortBy as SortBy
+from rerund_sdk.blueprint.encodings.tables import SortByArrayLike as SortByArrayLike
+from rerund_sdk.blueprint.encodings.tables import SortByBatch as SortByBatch
+from rerund_sdk.blueprint.encodings.tables import SortByLike as SortByLike
+from rerund_sdk.blueprint.encodings.tables import SortDirection as SortDirection
+from rerund_sdk.blueprint.encodings.tables import SortDirectionArrayLike as SortDirectionArrayLike
+from rerund_sdk.blueprint.encodings.tables import SortDirectionBatch as SortDirectionBatch
+from rerund_sdk.blueprint.encodings.tables import SortDirectionLike as SortDirectionLike
+from rerund_sdk.blueprint.encodings.views import ComponentSourceKind as ComponentSourceKind
+from rerund_sdk.blueprint.encodings.views import ComponentSourceKindArrayLike as ComponentSourceKindArrayLike
+from rerund_sdk.blueprint.encodings.views import ComponentSourceKindBatch as ComponentSourceKindBatch
+from rerund_sdk.blueprint.encodings.views import ComponentSourceKindLike as ComponentSourceKindLike
+from rerund_sdk.blueprint.encodings.views import TensorDimensionIndexSlider as TensorDimensionIndexSlider
+from rerund_sdk.blueprint.encodings.views import (
+    TensorDimensionIndexSliderArrayLike as TensorDimensionIndexSliderArrayLike,
+)
+from rerund_sdk.blueprint.encodings.views import TensorDimensionIndexSliderBatch as TensorDimensionIndexSliderBatch
+from rerund_sdk.blueprint.encodings.views import TensorDimensionIndexSliderLike as TensorDimensionIndexSliderLike
+from rerund_sdk.blueprint.encodings.views import TextLogColumn as TextLogColumn
+from rerund_sdk.blueprint.encodings.views import TextLogColumnArrayLike as TextLogColumnArrayLike
+from rerund_sdk.blueprint.encodings.views import TextLogColumnBatch as TextLogColumnBatch
+from rerund_sdk.blueprint.encodings.views import TextLogColumnKind as TextLogColumnKind
+from rerund_sdk.blueprint.encodings.views import TextLogColumnKindArrayLike as TextLogColumnKindArrayLike
+from rerund_sdk.blueprint.encodings.views import TextLogColumnKindBatch as TextLogColumnKindBatch
+from rerund_sdk.blueprint.encodings.views import TextLogColumnKindLike as TextLogColumnKindLike
+from rerund_sdk.blueprint.encodings.views import TextLogColumnLike as TextLogColumnLike
+from rerund_sdk.blueprint.encodings.views import TimelineColumn as TimelineColumn
+from rerund_sdk.blueprint.encodings.views import TimelineColumnArrayLike as TimelineColumnArrayLike
+from rerund_sdk.blueprint.encodings.views import TimelineColumnBatch as TimelineColumnBatch
+from rerund_sdk.blueprint.encodings.views import TimelineColumnLike as TimelineColumnLike
+from rerund_sdk.blueprint.encodings.views import VisualizerComponentMapping as VisualizerComponentMapping
+from rerund_sdk.blueprint.encodings.views import (
+    VisualizerComponentMappingArrayLike as VisualizerComponentMappingArrayLike,
+)
+from rerund_sdk.blueprint.encodings.views import VisualizerComponentMappingBatch as VisualizerComponentMappingBatch
+from rerund_sdk.blueprint.encodings.views import VisualizerComponentMappingLike as VisualizerComponentMappingLike
