@@ -128,9 +128,10 @@ def test_the_store_info_of_many_producers_is_written_once(daemon: Daemon) -> Non
 
 def test_declared_losses_are_counted_and_the_producer_is_gone(daemon: Daemon) -> None:
     with RawProducer(daemon.ingest) as producer:
-        producer.append(chunk("run", "/a", [1.0], [1]))
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+        producer.wait_synced(1)
         producer.send(wire.Goodbye(1, (wire.Loss("no room", "/a", 12, 1, 2),)))
-        producer.wait_written(1)
+        assert producer.receive(wire.Ack).written_seq == 1
         status = daemon.status()
     assert status["counters"]["lost_rows"] == 12
     assert status["producers"] == []
