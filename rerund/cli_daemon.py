@@ -47,7 +47,8 @@ def stop(args: argparse.Namespace) -> int:
 def restart(args: argparse.Namespace) -> int:
     """Stop, then start.
 
-    Programs that log, pages, and viewers that `rerund view` opened go on by themselves.
+    Without options, with those that the daemon had. Programs that log, pages, and viewers that `rerund view` opened go
+    on by themselves.
     """
     started, stopped = lifecycle.restart(_options(args))
     if args.json:

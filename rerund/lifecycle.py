@@ -75,10 +75,21 @@ def stop() -> places.DaemonInfo | None:
 
 
 def restart(options: Sequence[str] = ()) -> tuple[places.DaemonInfo, places.DaemonInfo | None]:
-    """(the new daemon, the one that was ended, if any)."""
+    """(the new daemon, the one that was ended, if any). Without options, the new one gets those of the old one."""
     with _my_turn():
+        before = _options_of(places.read_daemon())
         ended = _end()
-        return _launch(options), ended
+        return _launch(options or before), ended
+
+
+def _options_of(daemon: places.DaemonInfo | None) -> Sequence[str]:
+    """What followed `run` on its command line."""
+    if daemon is None:
+        return ()
+    with suppress(psutil.Error):
+        words = psutil.Process(daemon.pid).cmdline()
+        return words[words.index("run") + 1 :] if "run" in words else ()
+    return ()
 
 
 def _end() -> places.DaemonInfo | None:

@@ -111,6 +111,13 @@ def test_options_reach_the_daemon(rerund: Commands) -> None:
     assert len(started["tcp"]) == 1 and started["tcp"][0].startswith("tcp://127.0.0.1:")
 
 
+def test_restart_keeps_the_options_unless_it_is_given_others(rerund: Commands) -> None:
+    endpoint = rerund.json("start", "--listen", "tcp://127.0.0.1:0")["tcp"]
+    assert len(endpoint) == 1
+    assert len(rerund.json("restart")["tcp"]) == 1
+    assert rerund.json("restart", "--fsync", "off")["tcp"] == []
+
+
 # what goes wrong
 
 
