@@ -102,7 +102,7 @@ class Stream:
         is_info = message.entry.kind == rrd.Kind.STORE_INFO
         producer = self._producers.get(store)
         if producer is None:
-            info = b"".join(message.data) if is_info else made_up_store_info(message.store_id)
+            info = b"".join(message.data) if is_info else await self._store_info(store)
             producer = self._begin(store, info)
             for held in self._held.pop(store.application_id, ()):
                 self._held_bytes -= held.entry.size
@@ -111,6 +111,16 @@ class Stream:
             await producer.append(message)  # the intake drops it if it says what is known
         if not is_info:
             await producer.append(message)
+
+    async def _store_info(self, store: StoreName) -> bytes:
+        """The one that the log has, or one made up for a store whose own did not come."""
+        recording = self._store.get(store.application_id, store.recording_id)
+        if recording is not None:
+            await asyncio.to_thread(recording.open)
+            with contextlib.closing(recording.cursor()) as cursor:
+                if first := cursor.read_now(1):
+                    return first
+        return made_up_store_info(messages.store_id(store.application_id, store.recording_id))
 
     def _begin(self, store: StoreName, store_info: bytes) -> Producer:
         producer = self._producers[store] = Producer(self._context, store, store_info, self._peer)
@@ -147,7 +157,7 @@ class Stream:
             )
         for recording in recordings:
             store = StoreName(messages.STORE_KIND_RECORDING, application_id, recording.recording_id)
-            producer = self._begin(store, made_up_store_info(messages.store_id(application_id, recording.recording_id)))
+            producer = self._begin(store, await self._store_info(store))
             for message in held:
                 await producer.append(message)
 
