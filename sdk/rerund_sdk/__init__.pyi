@@ -86,6 +86,8 @@ from .archetypes import ViewCoordinates as ViewCoordinates
 from .archetypes import Volume3D as Volume3D
 from .archetypes import VoxelGridMap as VoxelGridMap
 from .batch import ComponentDescriptor as ComponentDescriptor
+from .column_chunk import TimeColumn as TimeColumn
+from .column_chunk import TimeColumnLike as TimeColumnLike
 from .columns import AsComponents as AsComponents
 from .columns import ComponentBatchLike as ComponentBatchLike
 from .columns import ComponentBatchMixin as ComponentBatchMixin
@@ -146,8 +148,6 @@ from .recording import RecordingStream as RecordingStream
 from .script import script_add_args as script_add_args
 from .script import script_setup as script_setup
 from .script import script_teardown as script_teardown
-from .send_columns import TimeColumn as TimeColumn
-from .send_columns import TimeColumnLike as TimeColumnLike
 from .session import Session as Session
 from .strictness import set_strict_mode as set_strict_mode
 from .strictness import strict_mode as strict_mode

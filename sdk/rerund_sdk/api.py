@@ -15,7 +15,7 @@ from rerund_sdk.recording import FOREVER, RecordingStream
 
 if TYPE_CHECKING:
     from rerund_sdk.archetype import AsComponents
-    from rerund_sdk.send_columns import ComponentColumnLike, TimeColumnLike
+    from rerund_sdk.column_chunk import ComponentColumnLike, TimeColumnLike
     from rerund_sdk.sinks import Sink
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -26,7 +26,7 @@ from rerund_sdk.tuid import TuidClock, tuid_parts
 
 if TYPE_CHECKING:
     from rerund_sdk.archetype import AsComponents
-    from rerund_sdk.send_columns import ComponentColumnLike, TimeColumnLike
+    from rerund_sdk.column_chunk import ComponentColumnLike, TimeColumnLike
 
 PROPERTIES_PATH: Final = "/__properties"
 FOREVER: Final = 1e38  # seconds
@@ -211,7 +211,7 @@ class RecordingStream:
         """
         if not self._enabled:
             return
-        from rerund_sdk.send_columns import encode
+        from rerund_sdk.column_chunk import encode
 
         with catch_and_log_exceptions(strict=strict):
             path = self._path(entity_path)
