@@ -65,7 +65,10 @@ def frame_header(buffer: bytes | memoryview, at: int) -> tuple[int, int]:
 
 
 def frames(buffer: bytes | memoryview, start: int = 0) -> Iterator[Frame]:
-    """The whole messages in `buffer` from `start` on; stops at a torn one. Raises BadRrd on an unknown kind."""
+    """The whole messages in `buffer` from `start` on; stops at a torn one, and after an End, which a footer follows.
+
+    Raises BadRrd on an unknown kind.
+    """
     size = len(buffer)
     while start + MESSAGE_HEADER_SIZE <= size:
         kind, length = _MESSAGE_HEADER.unpack_from(buffer, start)
@@ -75,4 +78,6 @@ def frames(buffer: bytes | memoryview, start: int = 0) -> Iterator[Frame]:
         if end > size:
             return
         yield Frame(Kind(kind), start, end)
+        if kind == Kind.END:
+            return
         start = end
