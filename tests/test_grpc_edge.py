@@ -347,3 +347,18 @@ class Reader:
 
     def by_kind(self, kind: int) -> list[bytes]:
         return [body for found, body in self.received if found == kind]
+
+
+@pytest.mark.timeout(120)
+def test_a_viewer_that_dies_in_the_middle_is_forgotten(daemon: Daemon, tmp_path: Path) -> None:
+    with viewer(daemon.info.grpc, tmp_path / "dead.rrd") as process, RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(chunk("run", "/a", [0.0], [0]))
+        wait_until(lambda: has_viewer_without_lag(daemon))
+        process.send_signal(signal.SIGSTOP)
+        for i in range(50):
+            producer.append_and_wait(chunk("run", "/large", [float(i)], [i], padding=1 << 20))
+        process.kill()
+        process.wait()
+        wait_until(lambda: not daemon.status()["viewers"])
+        with Reader(daemon.info.grpc) as reader:
+            reader.wait_for(52)
