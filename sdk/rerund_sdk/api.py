@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rerund_sdk.column_chunk import ComponentColumnLike, TimeColumnLike
     from rerund_sdk.sinks import Sink
 
+_required = current.required
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -73,13 +74,6 @@ def _seed_random() -> None:
 
     random.seed(0)
     np.random.seed(0)
-
-
-def _required(recording: RecordingStream | None, what: str) -> RecordingStream | None:
-    found = current.get(recording)
-    if found is None:
-        strictness.complain(f"{what} has no effect: there is no current recording; call rr.init(...) first")
-    return found
 
 
 def log(

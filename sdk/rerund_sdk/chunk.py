@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from rerund_sdk.sinks import EncodedMessage
 from rerund_sdk.time import DURATION, SEQUENCE, TIMESTAMP, TimePoint
 from rerund_sdk.tuid import TUID_SIZE, TuidClock
 from rerund_sdk.wire import IndexEntry, TimeRange
+
+if TYPE_CHECKING:
+    from rerund_sdk.chunk_reader import Chunk
 
 LOG_TIME: Final = "log_time"
 LOG_TICK: Final = "log_tick"
@@ -89,6 +92,12 @@ class ChunkEncoder:
         nanos = np.full(row_count, int.from_bytes(first_id[:8], "big"))
         counters = self._ids.reserve(row_count) + np.arange(row_count)
         return self._encode(entity_path, nanos, counters, times, components)
+
+    def encode_as_is(self, chunk: Chunk) -> EncodedMessage:
+        """A chunk that was made elsewhere, with its ids."""
+        schema, batch = chunk.batch.schema.serialize().to_pybytes(), chunk.batch.serialize()
+        times = [TimeColumn(*index) for index in chunk.indexes]
+        return self._message(schema, batch, chunk.id, chunk.entity_path, chunk.rows, times)
 
     def _encode_group(
         self, group: Group, first_row_counter: int, log_time: bool, first_tick: int | None

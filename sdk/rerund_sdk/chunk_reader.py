@@ -58,7 +58,11 @@ class Chunk(NamedTuple):
     row_ids: pa.Field[Any]
     indexes: tuple[Index, ...]  # none: static
     components: tuple[Component, ...]
-    row_id_column: pa.Array[Any]
+    batch: pa.RecordBatch  # all of it, as it was written
+
+    @property
+    def row_id_column(self) -> pa.Array[Any]:
+        return self.batch.column(self.row_ids.name)
 
 
 def parse_arrow_msg(body: bytes | memoryview) -> ArrowMsg:
@@ -92,7 +96,7 @@ def read_chunk(message: ArrowMsg, limit: int = MAX_CHUNK_BYTES) -> Chunk:
         _check_compressed_buffers(payload, limit)
         batch = pa.ipc.open_stream(payload).read_next_batch()
         batch.validate()
-        return _chunk(batch)
+        return chunk_of(batch)
     except StopIteration:
         raise BadRrd("the payload of an ArrowMsg has no record batch") from None
     except (pa.ArrowException, OSError, ValueError, struct.error, IndexError) as error:
@@ -155,16 +159,16 @@ def _compressed_buffers(metadata: pa.Buffer) -> list[tuple[int, int]]:
     return [struct.unpack_from("<qq", table, vector + 4 + 16 * i) for i in range(u32(vector))]
 
 
-def _chunk(batch: pa.RecordBatch) -> Chunk:
+def chunk_of(batch: pa.RecordBatch) -> Chunk:
+    """The chunk that a record batch is. Raises BadRrd if it is none."""
     metadata = batch.schema.metadata or _NO_METADATA
     row_ids: pa.Field[Any] | None = None
-    row_id_column: pa.Array[Any] | None = None
     indexes: list[Index] = []
     components: list[Component] = []
     for field, column in zip(batch.schema, batch.columns, strict=True):
         kind = (field.metadata or _NO_METADATA).get(b"rerun:kind", b"data")
         if kind == b"control":
-            row_ids, row_id_column = field, column
+            row_ids = field
         elif kind in (b"index", b"time"):
             indexes.append(_index(field, column))
         else:
@@ -179,7 +183,7 @@ def _chunk(batch: pa.RecordBatch) -> Chunk:
     if path is None:
         raise BadRrd("a chunk has no rerun:entity_path")
     chunk_id, rows = _chunk_id(metadata), batch.num_rows
-    return Chunk(chunk_id, _text(path), rows, row_ids, tuple(indexes), tuple(components), row_id_column)
+    return Chunk(chunk_id, _text(path), rows, row_ids, tuple(indexes), tuple(components), batch)
 
 
 def _chunk_id(metadata: dict[bytes, bytes]) -> bytes:

@@ -9,6 +9,8 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from rerund_sdk.strictness import complain
+
 if TYPE_CHECKING:
     from rerund_sdk.recording import RecordingStream
 
@@ -31,6 +33,14 @@ def get(recording: RecordingStream | None = None) -> RecordingStream | None:
     if entered:
         return entered[-1]
     return _thread.recording or _process
+
+
+def required(recording: RecordingStream | None, what: str) -> RecordingStream | None:
+    """As `get`, and a warning that `what` has no effect if there is none."""
+    found = get(recording)
+    if found is None:
+        complain(f"{what} has no effect: there is no current recording; call rr.init(...) first")
+    return found
 
 
 def get_global() -> RecordingStream | None:
@@ -67,3 +77,18 @@ def pop(recording: RecordingStream) -> None:
             del entered[number]
             break
     _entered.set(tuple(entered))
+
+
+class KeptApart:
+    """Around each step of a generator: the `with` blocks it is in are not those of whoever takes its values."""
+
+    def __init__(self) -> None:
+        self._inside = self._outside = _entered.get()
+
+    def __enter__(self) -> None:
+        self._outside = _entered.get()
+        _entered.set(self._inside)
+
+    def __exit__(self, *_: object) -> None:
+        self._inside = _entered.get()
+        _entered.set(self._outside)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time as clock
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
@@ -19,13 +19,15 @@ from rerund_sdk.archetype import as_row
 from rerund_sdk.batch import Cell, Field
 from rerund_sdk.batcher import CLOSE_SECS, Batcher, BatcherConfig
 from rerund_sdk.entity_path import escape_part, normalise
-from rerund_sdk.sinks import BufferSink, Sink, Store
+from rerund_sdk.recording_extras import RecordingExtras
+from rerund_sdk.sinks import BufferSink, EncodedMessage, Sink, Store
 from rerund_sdk.strictness import catch_and_log_exceptions, complain
 from rerund_sdk.time import SEQUENCE, shared_thread_time, time_value
 from rerund_sdk.tuid import TuidClock, tuid_parts
 
 if TYPE_CHECKING:
     from rerund_sdk.archetype import AsComponents
+    from rerund_sdk.chunk import ChunkEncoder
     from rerund_sdk.column_chunk import ComponentColumnLike, TimeColumnLike
 
 PROPERTIES_PATH: Final = "/__properties"
@@ -35,7 +37,7 @@ _INT64_MAX: Final = 2**63 - 1
 _KNOWN_PATHS: Final = 100_000
 
 
-class RecordingStream:
+class RecordingStream(RecordingExtras):
     """Logs rows into one recording. Mirrors `rerun.RecordingStream`.
 
     application_id: names the program; bad characters are rewritten (names.py).
@@ -217,6 +219,11 @@ class RecordingStream:
             path = self._path(entity_path)
             self._batcher.send_ready(encode(self._batcher.encoder(), path, indexes, columns))
 
+    def send_messages(self, encode: Callable[[ChunkEncoder], Iterable[EncodedMessage]]) -> None:
+        if self._enabled:
+            for message in encode(self._batcher.encoder()):
+                self._batcher.send_ready(message)
+
     # Properties
 
     def send_property(self, name: str, values: AsComponents | Iterable[Any]) -> None:
@@ -248,6 +255,7 @@ class RecordingStream:
         Replaces the sinks in use; one that equals a sink in use goes on as it is. Raises ModeError if a sink cannot be
         opened (then nothing has changed), ValueError if two are equal.
         """
+        sinks = tuple(getattr(sink, "sink", sink) for sink in sinks)  # of a BinaryStream
         if len(set(sinks)) < len(sinks):
             raise ValueError(f"two of the {len(sinks)} sinks are the same: give each file and address once")
         if not self._enabled or os.environ.get("_RERUN_TEST_FORCE_SAVE"):
@@ -271,16 +279,6 @@ class RecordingStream:
     def disconnect(self) -> None:
         """Send what waits, close the sinks, and keep what comes later in memory until the next mode."""
         self._batcher.set_sinks((BufferSink(),), clock.monotonic() + CLOSE_SECS)
-
-    def send_blueprint(self, blueprint: Any, *, make_active: bool = True, make_default: bool = True) -> None:
-        """Send a layout for the viewers of this application.
-
-        make_active: show it now. make_default: show it at the viewer's "reset to default".
-        """
-        from rerund_sdk.blueprint.send import blueprint_messages
-
-        for message in blueprint_messages(blueprint, self._application_id, make_active, make_default):
-            self._batcher.send_ready(message)
 
     def __enter__(self) -> RecordingStream:
         current.push(self)

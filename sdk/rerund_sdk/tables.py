@@ -80,7 +80,7 @@ def batch(chunk: Chunk, wanted: Wanted, time_range: TimeRange | None) -> pa.Reco
         fields.append(pa.field(index.timeline, arrow_type, metadata={"rerun:kind": "index"}))
     for component in chunk.components:
         if wanted is None or wanted(component.descriptor):
-            columns.append(_lists(component.column))
+            columns.append(lists_of_items(component.column))
             fields.append(_field(component, columns[-1].type))
     schema = pa.schema(fields, {"rerun:entity_path": chunk.entity_path})
     rows = pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -91,7 +91,7 @@ def batch(chunk: Chunk, wanted: Wanted, time_range: TimeRange | None) -> pa.Reco
     return rows if keep.all() else rows.filter(pa.array(keep))
 
 
-def _lists(column: pa.Array[Any]) -> pa.Array[Any]:
+def lists_of_items(column: pa.Array[Any]) -> pa.Array[Any]:
     """`column` as lists whose items are nullable and named `item`: all that writers differ in."""
     if not pa.types.is_list(column.type):
         offsets = pa.array(np.arange(len(column) + 1, dtype=np.int32))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
-from rerund_sdk import load_source, messages, stream_reader, tables
+from rerund_sdk import loading_source, messages, stream_reader, tables
 from rerund_sdk.batch import ComponentDescriptor
 from rerund_sdk.chunk_reader import ArrowMsg, Chunk, parse_arrow_msg, read_chunk
 from rerund_sdk.entity_path import normalise
@@ -68,7 +68,7 @@ def load(source: Source, *, application_id: str | None = None, recording_id: str
 
 def load_all(source: Source) -> list[LoadedRecording]:
     """Every store in `source`, blueprints too, in the order of their first messages; see `load`."""
-    return _Index(load_source.open_source(source)).stores()
+    return _Index(loading_source.open_source(source)).stores()
 
 
 class _ChunkPlace(NamedTuple):
