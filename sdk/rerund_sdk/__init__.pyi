@@ -144,6 +144,7 @@ from .modes import serve_grpc as serve_grpc
 from .modes import serve_web_viewer as serve_web_viewer
 from .modes import spawn as spawn
 from .modes import stdout as stdout
+from .outbox import Delivery as Delivery
 from .recording import RecordingStream as RecordingStream
 from .script import script_add_args as script_add_args
 from .script import script_setup as script_setup

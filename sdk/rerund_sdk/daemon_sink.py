@@ -27,6 +27,11 @@ class DaemonSink(DeliverySink):
         self._connection: Connection | None = None
 
     @property
+    def is_local(self) -> bool:
+        """Whether the daemon sees the same files."""
+        return not self.endpoint.startswith("tcp:")
+
+    @property
     def welcome(self) -> wire.Welcome | None:
         """What the daemon said of itself; None while it does not answer."""
         connection = self._connection
@@ -55,6 +60,11 @@ class EmbeddedSink(DaemonSink):
         self.daemon = start(self._shared_context)
         self._owner = os.getpid()
         super().__init__(self.daemon.ingest, delivery=delivery)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other  # the endpoint has the same name in every process
+
+    __hash__ = object.__hash__
 
     def close(self) -> None:
         super().close()

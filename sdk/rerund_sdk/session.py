@@ -1,0 +1,74 @@
+"""A recording with its modes as methods, for programs that hold several."""
+
+from __future__ import annotations
+
+import os
+import time
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+from rerund_sdk import modes
+from rerund_sdk.batcher import CLOSE_SECS, BatcherConfig
+from rerund_sdk.outbox import Delivery
+from rerund_sdk.recording import RecordingStream
+
+
+class Session(RecordingStream):
+    """A recording that is opened, logged into and closed.
+
+        with Session("my_robot") as session:
+            session.connect()
+            session.log("arm/joint1", rr.Scalars(0.5))
+
+    recording_id: processes that give the same one log into one recording. Default: a random one.
+    Every mode replaces the one before; see modes.py. As a context manager it is this thread's current recording, and is
+    closed at the end.
+    """
+
+    def __init__(
+        self,
+        application_id: str,
+        *,
+        recording_id: str | UUID | None = None,
+        default_enabled: bool = True,
+        send_properties: bool = True,
+        batcher_config: BatcherConfig | None = None,
+    ) -> None:
+        super().__init__(
+            application_id,
+            recording_id=recording_id,
+            default_enabled=default_enabled,
+            send_properties=send_properties,
+            batcher_config=batcher_config,
+        )
+
+    def spawn(self, **options: Any) -> None:
+        """Log to this machine's daemon, started if none runs, and open a viewer; options as of `spawn`."""
+        modes.spawn(recording=self, **options)
+
+    def connect(self, addr: str | None = None, *, delivery: Delivery = Delivery()) -> None:  # noqa: B008 - frozen
+        """Log to a daemon: this machine's, or the one at tcp://HOST:PORT. Starts nothing."""
+        modes.connect(addr, delivery=delivery, recording=self)
+
+    def serve(self, *, open_browser: bool = True, embedded: bool = False) -> str:
+        """Log to the daemon, or to one inside this process, and open the recording's web page; returns its URL."""
+        return modes.serve(open_browser=open_browser, embedded=embedded, recording=self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an .rrd file."""
+        modes.save(path, recording=self)
+
+    def close(self) -> bool:
+        """Deliver what waits and end; whether all of it is where it belongs. Later calls of `log` have no effect."""
+        self._enabled = False
+        deadline = time.monotonic() + CLOSE_SECS
+        delivered = self._batcher.flush(deadline)
+        self._batcher.close(deadline)
+        return delivered
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        self.close()
