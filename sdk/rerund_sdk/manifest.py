@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rerund_sdk import arrow
 from rerund_sdk.batch import ComponentDescriptor
 from rerund_sdk.chunk_reader import Chunk, Component
 
@@ -48,6 +49,7 @@ _UNDERSCORED: Final = str.maketrans(", -.\\", "_____")
 _TOMBSTONE: Final = "Clear:is_recursive"
 _PROPERTIES: Final = "/__properties"
 _STATIC: Final = "rerun:static"
+_COUNT_NAMES: Final = ("num_rows", "byte_offset", "byte_size", "byte_size_uncompressed")  # columns of each chunk
 
 
 class ManifestBuilder:
@@ -109,7 +111,7 @@ class ManifestBuilder:
         timelines = sorted(self._timelines)
         for component in components:
             field = _field(pa.bool_(), _STATIC, component, "has_static_data", nullable=False)
-            named.append((field, pa.array(columns.static[component])))
+            named.append((field, arrow.booleans(columns.static[component])))
         for timeline in timelines:
             time_type = _TIME_TYPES[self._timelines[timeline]]
             start, end, present = columns.times[timeline]
@@ -173,7 +175,7 @@ class _Columns:
         self._entity_paths: list[str] = []
         self._chunk_ids = bytearray()
         self._chunk_is_static = np.zeros(rows, np.bool_)
-        self._counts = np.zeros((4, rows), np.uint64)
+        self._counts = np.zeros((len(_COUNT_NAMES), rows), np.uint64)
 
     def set_head(self, row: int, head: tuple[str, bytes, bool, int, int, int, int]) -> None:
         self._entity_paths.append(sys.intern(head[0]))
@@ -192,13 +194,13 @@ class _Columns:
     def head_arrays(self) -> Iterator[tuple[pa.Field[Any], pa.Array[Any]]]:
         ids = pa.Array.from_buffers(pa.binary(16), len(self._entity_paths), [None, pa.py_buffer(self._chunk_ids)])
         arrays = {
-            "entity_path": pa.array(self._entity_paths, pa.utf8()),
+            "entity_path": arrow.strings(self._entity_paths),
             "id": ids,
-            "is_static": pa.array(self._chunk_is_static),
-            **dict(zip(("num_rows", "byte_offset", "byte_size", "byte_size_uncompressed"), self._counts, strict=True)),
+            "is_static": arrow.booleans(self._chunk_is_static),
         }
-        for name, values in arrays.items():
-            array = pa.array(values)
+        for name, counts in zip(_COUNT_NAMES, self._counts, strict=True):
+            arrays[name] = arrow.numbers(pa.uint64(), counts)
+        for name, array in arrays.items():
             yield pa.field(f"chunk_{name}", array.type, nullable=False), array
 
 
