@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
 
 from rerund_sdk.errors import RerundError
+from rerund_sdk.viewer import has_display
 
 
 class NoNativeViewer(RerundError):
@@ -32,7 +32,3 @@ def is_here() -> bool:
     except NoNativeViewer:
         return False
     return True
-
-
-def has_display() -> bool:
-    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

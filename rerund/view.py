@@ -14,6 +14,7 @@ from typing import Any
 from rerund import lifecycle, native
 from rerund.web.names import recording_path
 from rerund_sdk.errors import RerundError
+from rerund_sdk.viewer import has_display
 
 FILE_SUFFIXES = (".rrd", ".rbl")
 
@@ -61,7 +62,7 @@ def view_in_browser(recording: dict[str, Any] | None) -> int:
 def open_in_browser(url: str) -> None:
     """Print the URL, and open it if there is a display for a browser."""
     print(url, flush=True)
-    if native.has_display():
+    if has_display():
         webbrowser.open(url)
 
 
