@@ -36,6 +36,18 @@ class ComponentDescriptor(NamedTuple):
     def __str__(self) -> str:
         return self.component
 
+    def with_overrides(self, archetype: str | None = None, component_type: str | None = None) -> ComponentDescriptor:
+        """With this archetype and component type, where they are given."""
+        return ComponentDescriptor(self.component, archetype or self.archetype, component_type or self.component_type)
+
+    def or_with_overrides(self, archetype: str | None = None, component_type: str | None = None) -> ComponentDescriptor:
+        """With this archetype and component type, where there is none yet."""
+        return ComponentDescriptor(self.component, self.archetype or archetype, self.component_type or component_type)
+
+    def with_builtin_archetype(self, archetype: str) -> ComponentDescriptor:
+        """As a component of `archetype`, named as archetypes name theirs: `Points3D:x` for `x`."""
+        return ComponentDescriptor(f"{archetype.rpartition('.')[2]}:{self.component}", archetype, self.component_type)
+
 
 class Storage(Protocol):
     """How the instances of one component type are kept in cells and become Arrow."""
