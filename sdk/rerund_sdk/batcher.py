@@ -40,6 +40,10 @@ _LOOK_SECS: Final = 0.008  # how often waiting rows are looked at: bounds what a
 _REST_PER_WORK: Final = 4  # rest four times as long as the last batch took...
 _LONGEST_REST_SECS: Final = 0.008  # ...but no longer than this
 _SAMPLED_ROWS: Final = 16
+_PART_BYTES: Final = 2 * 1024 * 1024
+_PART_ROWS: Final = 65_536
+HEAVY_LIMIT: Final = 64 * 1024 * 1024  # bytes of rows not yet encoded, beyond which `log` waits a moment...
+LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
 CLOSE_SECS: Final = 2.0  # what the end of a program, or the change of a mode, waits for at most
 
 
@@ -112,6 +116,8 @@ class Batcher:
     def _start_empty(self) -> None:
         self.rows = []
         self.ready: list[EncodedMessage] = []  # made elsewhere, to be sent as they are
+        self.heavy_bytes = 0  # of rows of large arrays, about: threads add to it without a lock
+        self._room = threading.Event()
         self.idle = True
         self._rows_taken = 0
         self._encoder = ChunkEncoder(self._writer)
@@ -132,6 +138,17 @@ class Batcher:
     def encoder(self) -> ChunkEncoder:
         """An encoder for the calling thread's own use."""
         return ChunkEncoder(self._writer)
+
+    def add_heavy(self, row: Row) -> None:
+        """Append a row of large arrays; first waits a moment if very much of that kind waits already.
+
+        So a loop that logs images cannot outrun the thread without end, and still no call of `log` takes long.
+        """
+        if self.heavy_bytes > HEAVY_LIMIT:
+            self._room.clear()
+            self._room.wait(LONGEST_WAIT_SECS)
+        self.heavy_bytes += row_bytes(row)
+        self.rows.append(row)
 
     def send_ready(self, message: EncodedMessage) -> None:
         """Send a message that was made elsewhere."""
@@ -273,29 +290,47 @@ class Batcher:
         return None
 
     def _send_all(self) -> None:
-        count = len(self.rows)
-        rows = self.rows[:count]
-        del self.rows[:count]  # rows that came meanwhile stay
-        if rows:
+        """Everything that was logged before this call, in parts of a size that a sink takes in one go."""
+        left = len(self.rows)
+        while left:
+            rows = self._take(left)
+            left -= len(rows)
             first_tick = self._rows_taken if self.log_tick else None
-            self._rows_taken += count
-            try:
-                self._send(self._encoder.encode_rows(rows, self.log_time, first_tick))
-            except Exception:  # a bug, or data that no check foresaw: it must not take the other rows with it
-                self._send_one_by_one(rows, first_tick)
+            self._rows_taken += len(rows)
+            self._send(self._encode(rows, first_tick))
         if self.ready:
             count = len(self.ready)
             ready = self.ready[:count]
             del self.ready[:count]
             self._send(ready)
 
-    def _send_one_by_one(self, rows: Sequence[Row], first_tick: int | None) -> None:
-        for number, row in enumerate(rows):
-            try:
-                tick = None if first_tick is None else first_tick + number
-                self._send(self._encoder.encode_rows([row], self.log_time, tick))
-            except Exception:
-                logger.exception("a row of %s could not be encoded and is lost", row[0])
+    def _take(self, most: int) -> list[Row]:
+        """The oldest rows, few enough to be sent together."""
+        rows = self.rows[: min(most, _PART_ROWS)]
+        if self.heavy_bytes:
+            rows = self._light_enough(rows)
+        del self.rows[: len(rows)]  # rows that came meanwhile stay
+        return rows
+
+    def _light_enough(self, rows: list[Row]) -> list[Row]:
+        size = count = 0
+        while count < len(rows) and size < _PART_BYTES:
+            size += row_bytes(rows[count])
+            count += 1
+        self.heavy_bytes = self.heavy_bytes - size if len(self.rows) > count else 0
+        if self.heavy_bytes < HEAVY_LIMIT:
+            self._room.set()
+        return rows[:count]
+
+    def _encode(self, rows: Sequence[Row], first_tick: int | None) -> list[EncodedMessage]:
+        try:
+            return self._encoder.encode_rows(rows, self.log_time, first_tick)
+        except Exception:  # a bug, or data that no check foresaw: it must not take the other rows with it
+            if len(rows) == 1:
+                logger.exception("a row of %s could not be encoded and is lost", rows[0][0])
+                return []
+        ticks = [None] * len(rows) if first_tick is None else range(first_tick, first_tick + len(rows))
+        return [message for row, tick in zip(rows, ticks, strict=True) for message in self._encode([row], tick)]
 
     def _send(self, messages: Sequence[EncodedMessage]) -> None:
         for sink in self._sinks:
@@ -303,6 +338,11 @@ class Batcher:
                 sink.send(messages)
             except (OSError, RerundError):
                 logger.exception("%s failed", type(sink).__name__)
+
+
+def row_bytes(row: Row) -> int:
+    """What the cells of a row take, about."""
+    return sum(field.storage.nbytes(cell) for field, cell in zip(row[3], row[4], strict=True))
 
 
 class _Pending:
@@ -317,9 +357,7 @@ class _Pending:
         count = len(self._rows)
         if new := count - self._seen:
             sample = self._rows[self._seen : count : max(1, new // _SAMPLED_ROWS)]
-            sampled = sum(
-                field.storage.nbytes(cell) for row in sample for field, cell in zip(row[3], row[4], strict=True)
-            )
+            sampled = sum(map(row_bytes, sample))
             self._bytes += sampled * new // len(sample)
             self._seen = count
         return self._bytes

@@ -166,15 +166,20 @@ class RecordingStream(RecordingExtras):
         try:
             path = self._paths[entity_path]  # type: ignore[index]
             fields, cells = entity._fields, entity._cells  # type: ignore[union-attr]
-            if extra or entity._borrowed:  # type: ignore[union-attr]
+            heavy = entity._borrowed  # type: ignore[union-attr]
+            if extra or heavy:
                 fields, cells = _merged((entity, *extra))
         except (KeyError, TypeError, AttributeError):
             row = self._checked_row(entity_path, (entity, *extra), strict)
             if row is None:
                 return
             path, fields, cells = row
+            heavy = True
         if fields:
-            batcher.rows.append((path, nanos, None if static else self._time.now, fields, cells))
+            if heavy:
+                batcher.add_heavy((path, nanos, None if static else self._time.now, fields, cells))
+            else:
+                batcher.rows.append((path, nanos, None if static else self._time.now, fields, cells))
             if batcher.idle:
                 batcher.wake()
 

@@ -14,7 +14,9 @@ rr.save(sys.argv[2])
 random = np.random.default_rng(0)
 rr.log("/", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
 rr.log("plots/sine", rr.SeriesLines(colors=[255, 0, 0], names="sine", widths=2.0), static=True)
-rr.log("plots/noise", rr.SeriesPoints(colors=[0, 0, 255], names="noise", markers="circle", marker_sizes=2.0), static=True)
+rr.log(
+    "plots/noise", rr.SeriesPoints(colors=[0, 0, 255], names="noise", markers="circle", marker_sizes=2.0), static=True
+)
 rr.log("camera", rr.Pinhole(focal_length=500.0, width=64, height=48), static=True)
 rr.log("note", rr.TextDocument("# A *document*", media_type="text/markdown"), static=True)
 
