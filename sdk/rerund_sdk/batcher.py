@@ -386,6 +386,13 @@ def _close_at_exit() -> None:
     _exit_hook_of = os.getpid()
 
 
+def close_all_before_others() -> None:
+    """At exit, close before what other modules registered until now: what is registered last runs first."""
+    if _exit_hook_of and multiprocessing.parent_process() is None:
+        atexit.unregister(close_all)
+        atexit.register(close_all)
+
+
 def _after_fork_in_child() -> None:
     for batcher in list(_live):
         batcher.after_fork()

@@ -21,8 +21,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import zmq
+import zmq.utils.garbage  # lets go of frames that are sent without a copy, until its own exit hook has run
 
 from rerund_sdk import wire
+from rerund_sdk.batcher import close_all_before_others
 from rerund_sdk.errors import BadWireMessage, WrongVersion
 from rerund_sdk.outbox import InFlight, Outbox
 
@@ -64,6 +66,7 @@ class Connection:
         self._away_told = False
         self._reject_told = False
         self._thread = threading.Thread(target=self._run, name="rerund connection", daemon=True)
+        close_all_before_others()
 
     # For any thread
 
