@@ -98,6 +98,10 @@ class Names:
             self._unwritten.append(name)
         return found
 
+    def find(self, *name: str) -> int:
+        """The number of a name, or -1. From any thread."""
+        return self._numbers.get(name, -1)
+
     def _add(self, name: tuple[str, ...]) -> int:
         number = self._numbers[name] = len(self.names)
         self.names.append(name)

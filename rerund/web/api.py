@@ -7,8 +7,10 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from aiohttp import WSCloseCode, web
 
@@ -20,9 +22,11 @@ from rerund.recording import Recording
 from rerund.web.names import parse_recording_path
 from rerund.web.source import Source
 from rerund.web.stream import BATCH_BYTES, MAX_REQUEST_BYTES, close, stream
+from rerund.web.window import MAX_QUERY_BYTES, Present, Reader, Window
 from rerund_sdk import rrd
 
 _STATUS_PERIOD_S: Final = 1.0
+_QUERY_THREADS: Final = 2
 _CLOSE_TIMEOUT_S: Final = 0.5  # that a page has to answer when the daemon stops; a frozen one never does
 
 
@@ -32,16 +36,20 @@ class Api:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._sockets: set[web.WebSocketResponse] = set()
+        self._readers: WeakValueDictionary[Recording, Reader] = WeakValueDictionary()
+        self._queries = ThreadPoolExecutor(_QUERY_THREADS, "web-query")
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/api/status", self._status)
         router.add_get("/api/recordings", self._recordings)
         router.add_get("/api/recordings/{recording:(?s:.+)}.rrd", self._download)
         router.add_get("/ws/status", self._watch_status)
+        router.add_get("/ws/view/{recording:(?s:.+)}", self._view)
         router.add_get("/ws/recordings/{recording:(?s:.+)}", self._stream)
 
-    async def close_sockets(self) -> None:
+    async def stop(self) -> None:
         """Tell all pages that the daemon goes away."""
+        self._queries.shutdown(wait=False, cancel_futures=True)
         closing = [socket.close(code=WSCloseCode.GOING_AWAY) for socket in self._sockets]
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), _CLOSE_TIMEOUT_S)
@@ -80,7 +88,7 @@ class Api:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         """A recording's messages from a chosen place on; see stream.py."""
-        start, window = _start(request), _window(request)
+        start, limit = _start(request), _window(request)
         async with self._socket(request) as socket:
             try:
                 recording = self._find(request, "/ws/recordings/", "")
@@ -90,7 +98,22 @@ class Api:
             await asyncio.to_thread(recording.open)
             cursor = recording.cursor(recording.end if start is None else start)
             with self._as_viewer(request, recording, cursor):
-                await stream(socket, cursor, window)
+                await stream(socket, cursor, limit)
+        return socket
+
+    async def _view(self, request: web.Request) -> web.StreamResponse:
+        """What a page shows of a recording; see window.py."""
+        async with self._socket(request, MAX_QUERY_BYTES) as socket:
+            try:
+                recording = self._find(request, "/ws/view/", "")
+            except UnknownRecording as error:
+                await close(socket, str(error))
+                return socket
+            reader = self._readers.get(recording)
+            if reader is None:
+                reader = self._readers[recording] = await asyncio.to_thread(Reader, recording)
+            with self._as_viewer(request, recording, Present(recording)):
+                await Window(socket, reader, self._queries).serve()
         return socket
 
     async def _watch_status(self, request: web.Request) -> web.StreamResponse:
@@ -110,8 +133,10 @@ class Api:
         return socket
 
     @contextlib.asynccontextmanager
-    async def _socket(self, request: web.Request) -> AsyncIterator[web.WebSocketResponse]:
-        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_REQUEST_BYTES)
+    async def _socket(
+        self, request: web.Request, max_request_bytes: int = MAX_REQUEST_BYTES
+    ) -> AsyncIterator[web.WebSocketResponse]:
+        socket = web.WebSocketResponse(compress=False, max_msg_size=max_request_bytes)
         await socket.prepare(request)
         self._sockets.add(socket)
         try:

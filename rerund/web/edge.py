@@ -47,6 +47,6 @@ class WebEdge:
         self.endpoint = f"http://{ports.LOOPBACK}:{listener.getsockname()[1]}"
 
     async def stop(self) -> None:
-        await self._api.close_sockets()
+        await self._api.stop()
         await self._runner.cleanup()
         self.endpoint = ""

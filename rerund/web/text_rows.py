@@ -1,0 +1,100 @@
+"""The rows of text logs before a moment, the latest first, a page at a time.
+
+Limit: one answer looks into so many chunks; if that is not enough for a whole page, it says up to where it looked.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from rerund.web.finder import Finder, Found
+from rerund.web.latest import LOWEST
+from rerund_sdk.chunk_reader import Chunk
+
+MOST_CHUNKS: Final = 400
+_TEXT, _LEVEL, _COLOR = "TextLog:text", "TextLog:level", "TextLog:color"
+
+
+class TextRow(NamedTuple):
+    """One entry of a text log."""
+
+    time: int
+    row_id: bytes
+    entity: str
+    text: str
+    level: str
+    color: int | None  # 0xRRGGBBAA
+
+
+class Page(NamedTuple):
+    """The latest rows first."""
+
+    rows: list[TextRow]
+    looked_back_to: int | None  # rows before this were not looked for; None: there are none
+
+
+class Filter(NamedTuple):
+    """Which rows are wanted."""
+
+    levels: frozenset[str] | None = None  # None: all
+    text: str = ""  # contained in the row's text or entity path, in whatever case
+
+    def lets_pass(self, row: TextRow) -> bool:
+        if self.levels is not None and row.level not in self.levels:
+            return False
+        wanted = self.text.casefold()
+        return not wanted or wanted in row.text.casefold() or wanted in row.entity.casefold()
+
+
+def text_rows(
+    finder: Finder, entities: Sequence[str], timeline: str, before: int, limit: int, wanted: Filter | None = None
+) -> Page:
+    """At most `limit` rows at or before `before`. Raises BadRrd, OSError."""
+    wanted = wanted or Filter()
+    rows: list[TextRow] = []
+    chunks = heapq.merge(
+        *(_numbered(finder, entity, timeline, before) for entity in entities), key=lambda each: -each[0].high
+    )
+    for looked, (found, entity) in enumerate(chunks):
+        if len(rows) >= limit:
+            rows = sorted(rows, key=lambda row: row[:2], reverse=True)[:limit]
+            if rows[-1].time > found.high:
+                return Page(rows, rows[-1].time)
+        if looked == MOST_CHUNKS:
+            return Page(sorted(rows, key=lambda row: row[:2], reverse=True)[:limit], found.high)
+        rows += [
+            row
+            for row in _rows_of(finder.open(found), entity, timeline)
+            if row.time <= before and wanted.lets_pass(row)
+        ]
+    rows.sort(key=lambda row: row[:2], reverse=True)
+    return Page(rows[:limit], rows[limit - 1].time if len(rows) > limit else None)
+
+
+def _numbered(finder: Finder, entity: str, timeline: str, before: int) -> Iterator[tuple[Found, str]]:
+    for found in finder.temporal(entity, timeline, LOWEST, before):
+        yield found, entity
+
+
+def _rows_of(chunk: Chunk, entity: str, timeline: str) -> Iterator[TextRow]:
+    times = next((index.values for index in chunk.indexes if index.timeline == timeline), None)
+    columns = {each.descriptor.component: each.column for each in chunk.components}
+    if times is None or _TEXT not in columns:
+        return
+    texts = columns[_TEXT].to_pylist()
+    levels = _firsts(columns.get(_LEVEL), chunk.rows)
+    colors = _firsts(columns.get(_COLOR), chunk.rows)
+    ids = chunk.row_id_column.to_pylist()
+    for row, lines in enumerate(texts):
+        if lines:
+            text = "\n".join(str(line) for line in lines)
+            yield TextRow(int(times[row]), ids[row], entity, text, str(levels[row] or ""), colors[row])
+
+
+def _firsts(column: Any, rows: int) -> list[Any]:
+    """The first item of each list; None where there is none."""
+    if column is None:
+        return [None] * rows
+    return [items[0] if items else None for items in column.to_pylist()]
