@@ -214,14 +214,12 @@ class Archetype:
         """Field by field: the slow way, for updates and for when something is wrong with one of them."""
         present, cells, borrowed = 0, [], False
         for bit, (item, value) in enumerate(zip(self._declared.values(), values, strict=True)):
+            if value is None and clear_unset:
+                value = []
             if value is not None:
                 cells.append(self._forgiving_cell(item, value))
                 borrowed |= cells[-1] is value
-            elif clear_unset:
-                cells.append(item.storage.empty)
-            else:
-                continue
-            present |= 1 << bit
+                present |= 1 << bit
         self._fields, self._cells, self._borrowed = self._combinations[present], tuple(cells), borrowed
 
     @classmethod

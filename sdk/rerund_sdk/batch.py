@@ -22,6 +22,9 @@ from rerund_sdk.time import TimePoint
 Cell: TypeAlias = Any  # what it is depends on the field's storage
 
 
+_ARCHETYPE_PREFIXES = ("rerun.blueprint.archetypes.", "rerun.archetypes.", "rerun.")
+
+
 class ComponentDescriptor(NamedTuple):
     """Names one component of an archetype. Mirrors `rerun.ComponentDescriptor`.
 
@@ -46,7 +49,8 @@ class ComponentDescriptor(NamedTuple):
 
     def with_builtin_archetype(self, archetype: str) -> ComponentDescriptor:
         """As a component of `archetype`, named as archetypes name theirs: `Points3D:x` for `x`."""
-        return ComponentDescriptor(f"{archetype.rpartition('.')[2]}:{self.component}", archetype, self.component_type)
+        prefix = next((prefix for prefix in _ARCHETYPE_PREFIXES if archetype.startswith(prefix)), "")
+        return ComponentDescriptor(f"{archetype[len(prefix) :]}:{self.component}", archetype, self.component_type)
 
 
 class Storage(Protocol):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-_T = TypeVar("_T", bound="ViewCoordinatesConventions")
+if TYPE_CHECKING:
+    from rerund_sdk.components import ViewCoordinates
 
 _DIRECTIONS = {"U": "Up", "D": "Down", "R": "Right", "L": "Left", "F": "Forward", "B": "Back"}
 
 
 class _Convention:
-    """A class attribute: an instance of the class with the directions that its letters stand for."""
+    """A class attribute: the component with the directions that its letters stand for."""
 
     def __init__(self, letters: str) -> None:
         self.letters = letters
 
-    def __get__(self, instance: _T | None, owner: type[_T]) -> _T:
-        return owner([_DIRECTIONS[letter] for letter in self.letters])  # type: ignore[call-arg]
+    def __get__(self, instance: object, owner: type) -> ViewCoordinates:
+        from rerund_sdk.components import ViewCoordinates
+
+        return ViewCoordinates([_DIRECTIONS[letter] for letter in self.letters])
 
 
 class ViewCoordinatesConventions:

@@ -392,7 +392,7 @@ class VectorLists:
             return self.empty
         if _is_vector(lists[0]):
             return self.item.cell(lists)  # of a single list
-        arrays = [self.item.cell(item) for item in lists]
+        arrays = [self.item.cell(np.asarray(item) if hasattr(item, "__array__") else item) for item in lists]
         return Ragged(np.concatenate(arrays), _lengths(arrays))
 
 

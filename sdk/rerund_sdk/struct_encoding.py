@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from rerund_sdk import arrow
 from rerund_sdk.batch import Cell
-from rerund_sdk.encoding import Declared, Encoding, to_arrow
+from rerund_sdk.encoding import Component, Declared, Encoding, to_arrow
 from rerund_sdk.errors import BadData
 from rerund_sdk.storage import Arrow, Numbers, Text, arrow_given, shown
 
@@ -88,7 +88,8 @@ class Struct(Encoding):
 class StructLists(Arrow):
     """A list of structs an instance.
 
-    one: the structs of one instance, from what a caller gave; many: those of many, by default of the only one.
+    one: the structs of one instance, from what a caller gave; many: those of many, by default of the only one, unless
+    it is a list of components.
     """
 
     def __init__(
@@ -99,10 +100,16 @@ class StructLists(Arrow):
     ) -> None:
         super().__init__(pa.list_(pa.field("item", item._storage.arrow_type, nullable=False)))
         self.item = item
-        self.many = many or (lambda data: [one(data)])
+        self.one = one
+        self.many = many or self._components_or_one
 
     def cell(self, data: Any) -> Cell:
-        if (array := arrow_given(data, self.arrow_type)) is not None:
+        if not isinstance(data, Component) and (array := arrow_given(data, self.arrow_type)) is not None:
             return array
         lists = self.many(data)
         return arrow.lists(self.arrow_type, map(len, lists), self.item._array(list(chain.from_iterable(lists))))
+
+    def _components_or_one(self, data: Any) -> Sequence[Sequence[Struct]]:
+        if isinstance(data, list | tuple) and data and isinstance(data[0], Component):
+            return [self.one(item) for item in data]
+        return [self.one(data)]

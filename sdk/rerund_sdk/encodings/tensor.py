@@ -44,7 +44,7 @@ def _supported(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     dtype = values.dtype.newbyteorder("=")
     if dtype not in _TYPE_ID:
         raise BadData(f"a tensor of dtype {values.dtype}: tensors are of integers or floats of 8 to 64 bits")
-    return np.ascontiguousarray(values, dtype)
+    return np.asarray(values, dtype, order="C")
 
 
 def _buffers_to_arrow(buffers: Sequence[npt.NDArray[Any]]) -> pa.Array[Any]:

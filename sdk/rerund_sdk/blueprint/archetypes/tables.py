@@ -79,9 +79,9 @@ class DataframeQuery(Archetype):
 class CardLayout(Archetype):
     """A table shown as cards. field_order: names of columns. title, link: the columns that have them."""
 
+    field_order: Utf8ArrayLike = field(ColumnName, kw_only=False)
     title: Utf8Like | None = field(ColumnName, default=None)
     link: Utf8Like | None = field(ColumnName, default=None)
-    field_order: Utf8ArrayLike = field(ColumnName, kw_only=False)
 
 
 class TableBlueprint(Archetype):

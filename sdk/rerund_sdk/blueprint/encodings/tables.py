@@ -98,7 +98,7 @@ class SelectedColumns(
     def _struct_cell(cls, data: Any) -> Any:
         """A list of columns is one selection."""
         if isinstance(data, Sequence) and not any(isinstance(item, cls | list | tuple) for item in data):
-            data = cls(data) if len(data) else data
+            data = cls(data)
         return super()._struct_cell(data)
 
 
