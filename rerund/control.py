@@ -89,7 +89,7 @@ class Control:
                 if not isinstance(request, wire.Request):
                     raise BadWireMessage(f"{type(request).__name__.lower()} is no request")
             except BadWireMessage as error:
-                self._reply(identity, wire.Reply(0, str(error), None, False, ()))
+                await self._reply(identity, wire.Reply(0, str(error), None, False, ()))
                 continue
             self._take(identity, request)
 
@@ -120,13 +120,13 @@ class Control:
         except Exception:
             log.exception("request %s failed", request.verb)
             sentence = f"the daemon failed at {request.verb!r}: see its log"
-        self._reply(identity, wire.Reply(request.id, sentence, result, False, ()))
+        await self._reply(identity, wire.Reply(request.id, sentence, result, False, ()))
 
-    def _reply(self, identity: bytes, reply: wire.Reply) -> bool:
+    async def _reply(self, identity: bytes, reply: wire.Reply) -> bool:
         """Whether the client is still there. Never waits: a client that does not listen misses it."""
         assert self._router is not None
         try:
-            zmq.Socket.send_multipart(self._router._shadow_sock, [identity, *wire.encode(reply)], zmq.NOBLOCK)
+            await self._router.send_multipart([identity, *wire.encode(reply)], zmq.NOBLOCK)
         except zmq.Again:
             return True
         except zmq.ZMQError as error:
@@ -186,7 +186,7 @@ class Control:
             with self._listed(recording, cursor, identity), contextlib.closing(cursor):
                 await self._send_all(identity, request, subscription, cursor)
         except RerundError as error:
-            self._reply(identity, wire.Reply(request.id, str(error), None, False, ()))
+            await self._reply(identity, wire.Reply(request.id, str(error), None, False, ()))
 
     async def _send_all(
         self, identity: bytes, request: wire.Request, subscription: Subscription, cursor: Cursor
@@ -195,17 +195,17 @@ class Control:
         alive = wire.Reply(request.id, "", None, True, ())
         while True:
             while not await _within(_KEEPALIVE_SECS, subscription.credit.acquire()):
-                if not self._reply(identity, alive):
+                if not await self._reply(identity, alive):
                     return
             if follow:
                 while not await _within(_KEEPALIVE_SECS, cursor.ready()):
-                    if not self._reply(identity, alive):
+                    if not await self._reply(identity, alive):
                         return
                 data = await cursor.read(_BATCH_BYTES)
             else:
                 data = await asyncio.to_thread(cursor.read_now, _BATCH_BYTES)
             result = {"position": str(cursor.position)}
-            if not self._reply(identity, wire.Reply(request.id, "", result, bool(data), (data,) if data else ())):
+            if not await self._reply(identity, wire.Reply(request.id, "", result, bool(data), (data,) if data else ())):
                 return
             if not data:
                 return

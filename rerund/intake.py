@@ -118,6 +118,10 @@ class Intake:
 
     def stop(self) -> None:
         """Take what has arrived, write and sync it, acknowledge it, end."""
+        if not self._thread.ident:  # it never began
+            self._router.close(linger=0)
+            os.close(self._bell)
+            return
         self._stopping = True
         self._ring()
         self._thread.join()

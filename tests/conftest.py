@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.daemons import Daemon, fresh_folder
+from tests.homes import Home
 
 
 @pytest.fixture
@@ -27,7 +28,22 @@ def make_daemon() -> Iterator[Callable[..., Daemon]]:
 def daemon(make_daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch) -> Daemon:
     """A running daemon that the SDK in this process finds, too."""
     made = make_daemon()
-    for name, value in made.env.items():
-        if name in ("RERUND_HOME", "XDG_RUNTIME_DIR"):
-            monkeypatch.setenv(name, value)
+    for name, value in made.variables.items():
+        monkeypatch.setenv(name, value)
     return made
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """Directories of our own for this process and its children, without a daemon as yet and without a display."""
+    made = Home()
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "RERUND_CONNECT", "RERUND_INSTANCE", "RERUND_RECORDING_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    yield made
+    made.end()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ingest-mb", type=int, default=300, help="how much the memory test logs")

@@ -27,13 +27,14 @@ class Daemon:
         self.log = folder / "daemon.log"
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None
+        self.variables = {"RERUND_HOME": str(self.home), "XDG_RUNTIME_DIR": str(folder / "run")}
         (folder / "run").mkdir(mode=0o700, exist_ok=True)
 
     @property
     def env(self) -> dict[str, str]:
         """For processes that shall find this daemon."""
         env = {name: value for name, value in os.environ.items() if not name.startswith(("RERUND_", "NOTIFY_"))}
-        return {**env, "RERUND_HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.folder / "run")}
+        return {**env, **self.variables}
 
     def start(self) -> Daemon:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, self.log.open("ab") as log:

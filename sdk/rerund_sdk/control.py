@@ -71,7 +71,8 @@ class ControlClient:
                 if not reply.more:
                     return
         finally:
-            self._send("unsubscribe", {"subscription": number})
+            if self._socket is not None:
+                self._send("unsubscribe", {"subscription": number})
 
     def _send(self, verb: str, args: dict[str, Any]) -> int:
         if self._socket is None:
