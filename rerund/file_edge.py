@@ -37,7 +37,7 @@ class FileEdge:
         self._notes_path = server.config.home / "followed.json"
         self._noted = ""
         self._files: dict[Path, FileWriter] = {}  # that are followed
-        self._followers: dict[Path, asyncio.Task[None]] = {}  # of files that take every recording: wait for new ones
+        self._takes_all: dict[Path, asyncio.Task[None]] = {}  # those that take every recording; the task adds new ones
         self._noting: asyncio.Task[None] | None = None
         server.control.verbs |= {"save": self._save, "unsave": self._unsave}
 
@@ -58,9 +58,8 @@ class FileEdge:
         await asyncio.gather(self._noting, return_exceptions=True)
         self._noting = None
         for path, writer in self._files.items():
-            self._forget_follower(path)
             try:
-                await writer.catch_up()
+                await self._catch_up(path, writer)
             except RerundError as error:
                 log.error("a followed file lacks its end until the daemon runs again: %s", error)
         self._write_notes()
@@ -72,7 +71,7 @@ class FileEdge:
         return [
             {
                 "path": str(path),
-                "recording": "all" if path in self._followers else ", ".join(writer.names()),
+                "recording": "all" if path in self._takes_all else ", ".join(writer.names()),
                 "bytes": writer.end,
                 "lag_bytes": writer.lag(),
                 "error": writer.error,
@@ -86,12 +85,11 @@ class FileEdge:
         path = self._target(args.get("path"))
         recordings = self._wanted(args)
         file = SavedFile(path)
-        await asyncio.to_thread(file.open)
+        await asyncio.to_thread(file.create)
         writer = FileWriter(file, self._server.viewers)
         for recording in recordings:
             writer.add(recording)
         try:
-            await asyncio.to_thread(file.begin)
             if args.get("follow") is True:
                 self._follow(path, writer, everything=args.get("all") is True)
                 self._write_notes()
@@ -109,11 +107,11 @@ class FileEdge:
         if writer is None:
             followed = ", ".join(map(str, self._files)) or "none"
             raise SaveError(f"this file is not followed (followed: {followed}): {path}")
-        self._forget_follower(path)
-        self._write_notes()
         try:
-            await writer.catch_up()
+            await self._catch_up(path, writer)
         finally:
+            self._takes_all.pop(path, None)
+            self._write_notes()
             await writer.finish()
         return {"path": str(path), "bytes": writer.end}
 
@@ -140,7 +138,7 @@ class FileEdge:
         for recording in writer.positions:
             writer.follow(recording)
         if everything:
-            self._followers[path] = asyncio.create_task(self._add_new_ones(writer))
+            self._takes_all[path] = asyncio.create_task(self._add_new_ones(writer))
 
     async def _add_new_ones(self, writer: FileWriter) -> None:
         seen = 0
@@ -152,9 +150,14 @@ class FileEdge:
                     writer.add(recording)
                     writer.follow(recording)
 
-    def _forget_follower(self, path: Path) -> None:
-        if path in self._followers:
-            self._followers.pop(path).cancel()
+    async def _catch_up(self, path: Path, writer: FileWriter) -> None:
+        """Follow no more; write what there is by now. Raises SaveError."""
+        if path in self._takes_all:
+            self._takes_all[path].cancel()
+            for recording in self._server.store.recordings():
+                if recording.active_since_start and recording not in writer.positions:
+                    writer.add(recording)
+        await writer.catch_up()
 
     async def _resume(self, note: dict[str, Any]) -> None:
         path = self._target(note["path"])
@@ -202,7 +205,7 @@ class FileEdge:
             [
                 {
                     "path": str(path),
-                    "all": path in self._followers,
+                    "all": path in self._takes_all,
                     "inode": writer.file.inode,
                     "end": writer.end,
                     "recordings": [

@@ -35,6 +35,7 @@ class FileWriter:
         self._viewers = viewers
         self._infos: dict[Recording, ViewerInfo] = {}
         self._turn = asyncio.Lock()  # one recording's messages at a time
+        self._in_hand = 0  # bytes that were read and are not yet in the file
         self._tasks: list[asyncio.Task[None]] = []
 
     def add(self, recording: Recording, position: Position = START) -> None:
@@ -84,7 +85,11 @@ class FileWriter:
         return True
 
     async def _write(self, recording: Recording, data: bytes) -> None:
-        await asyncio.to_thread(self.file.append, data)
+        self._in_hand = len(data)
+        try:
+            await asyncio.to_thread(self.file.append, data)
+        finally:
+            self._in_hand = 0
         self.positions[recording] = self._infos[recording].cursor.position
         self.end = self.file.end
 
@@ -133,7 +138,8 @@ class FileWriter:
 
     def lag(self) -> int:
         """Bytes that the file lacks."""
-        return sum(info.cursor.lag() for info in self._infos.values())
+        unopened = sum(recording.stats().bytes for recording in self._infos if not recording.is_open)
+        return unopened + sum(info.cursor.lag() for info in self._infos.values()) + self._in_hand
 
     def names(self) -> list[str]:
         """Of the recordings in it."""

@@ -48,6 +48,15 @@ class SavedFile:
         """Which file it is, whatever its name."""
         return os.fstat(self._fd).st_ino
 
+    def create(self) -> None:
+        """Open it and begin. Raises SaveError."""
+        self.open()
+        try:
+            self.begin()
+        except SaveError:
+            self.close()
+            raise
+
     def begin(self) -> None:
         """Empty it and write the stream header. Raises SaveError."""
         os.ftruncate(self._fd, 0)
