@@ -1,6 +1,7 @@
 """From rows to sinks: the background thread of a recording.
 
-Rule 1: `log` appends to `rows` and wakes the thread if it is idle; nothing else happens on the caller's time.
+Rule 1: `log` appends to a series (series.py) and queues it if it is not yet; that wakes the thread if it is idle.
+Nothing else happens on the time of the caller.
 Rule 2: the thread alone encodes and sends, so messages leave in one order. What others want of it (new sinks, a flush)
 is a command that it runs between two batches, after everything logged before.
 Rule 3: while no sink wants messages at once, rows wait for company: for a tick, or until they are many or large.
@@ -26,11 +27,13 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
-from rerund_sdk.batch import Row
+from rerund_sdk.batch import Field, Row
 from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.errors import RerundError
 from rerund_sdk.messages import ArrowMsgWriter
+from rerund_sdk.series import Rows, Series
 from rerund_sdk.sinks import BufferSink, EncodedMessage, Sink, Store
+from rerund_sdk.time import Timelines
 
 logger = logging.getLogger("rerund_sdk")
 
@@ -39,9 +42,9 @@ Command: TypeAlias = "Callable[[], None]"
 _LOOK_SECS: Final = 0.008  # how often waiting rows are looked at: bounds what a burst of images can take
 _REST_PER_WORK: Final = 4  # rest four times as long as the last batch took...
 _LONGEST_REST_SECS: Final = 0.008  # ...but no longer than this
-_SAMPLED_ROWS: Final = 16
+_ROW_BYTES: Final = 32  # of a row beside its cells: ids and times
 _PART_BYTES: Final = 2 * 1024 * 1024
-_PART_ROWS: Final = 65_536
+_PART_ROWS: Final = 4096  # few enough to stay in the processor's cache: tests/bench/bench_log.py
 HEAVY_LIMIT: Final = 64 * 1024 * 1024  # bytes of rows not yet encoded, beyond which `log` waits a moment...
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
 CLOSE_SECS: Final = 2.0  # what the end of a program, or the change of a mode, waits for at most
@@ -99,14 +102,10 @@ _VARIABLES: Final[tuple[tuple[str, str, Callable[[str], Any]], ...]] = (
 class Batcher:
     """The rows of one recording in this process, on their way to its sinks."""
 
-    rows: list[Row]
-    idle: bool  # the thread sleeps until it is woken
-
     def __init__(self, store: Store, writer: ArrowMsgWriter, config: BatcherConfig) -> None:
         self.store = store
         self.config = config
         self.log_time = config.log_time
-        self.log_tick = config.log_tick
         self._writer = writer
         self._sinks: tuple[Sink, ...] = (BufferSink(),)
         self._sinks[0].open(store)
@@ -114,11 +113,12 @@ class Batcher:
         _live.add(self)
 
     def _start_empty(self) -> None:
-        self.rows = []
+        self._series: dict[tuple[str, int, int], Series] = {}
+        self._queue: list[Series] = []  # those that have rows
         self.ready: list[EncodedMessage] = []  # made elsewhere, to be sent as they are
-        self.heavy_bytes = 0  # of rows of large arrays, about: threads add to it without a lock
+        self._heavy_bytes = 0  # of rows of large arrays, about: threads add to it without a lock
         self._room = threading.Event()
-        self.idle = True
+        self._idle = True  # the thread sleeps until it is woken
         self._rows_taken = 0
         self._encoder = ChunkEncoder(self._writer)
         self._commands: SimpleQueue[Command | None] = SimpleQueue()
@@ -129,36 +129,63 @@ class Batcher:
 
     # For any thread
 
-    def wake(self) -> None:
-        """Make an idle thread look at `rows`; starts it at the first call."""
-        self.idle = False
-        self._start_thread()
-        self._commands.put(None)
+    def series(self, path: str, timelines: Timelines | None, fields: tuple[Field, ...]) -> Series:
+        """Where rows of this kind wait. `timelines` and `fields` are told apart by identity."""
+        key = (path, id(timelines), id(fields))
+        series = self._series.get(key)
+        if series is None:
+            series = self._series.setdefault(key, Series(path, timelines, fields))
+        return series
+
+    def queue(self, series: Series) -> None:
+        """Have its rows sent; for whoever added one and found the series not queued."""
+        series.queued = True
+        self._queue.append(series)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._start_thread()
+            self._commands.put(None)
+
+    def rows_logged(self) -> int:
+        """How many rows there were so far."""
+        return self._rows_taken + sum(map(len, set(self._queue)))
 
     def encoder(self) -> ChunkEncoder:
         """An encoder for the calling thread's own use."""
         return ChunkEncoder(self._writer)
 
-    def add_heavy(self, row: Row) -> None:
-        """Append a row of large arrays; first waits a moment if very much of that kind waits already.
+    def add_heavy(self, size: int) -> None:
+        """For who adds a row with `size` bytes of arrays: waits a moment if very much of that kind waits already.
 
         So a loop that logs images cannot outrun the thread without end, and still no call of `log` takes long.
         """
-        if self.heavy_bytes > HEAVY_LIMIT:
+        if self._heavy_bytes > HEAVY_LIMIT:
             self._room.clear()
             self._room.wait(LONGEST_WAIT_SECS)
-        self.heavy_bytes += row_bytes(row)
-        self.rows.append(row)
+        self._heavy_bytes += size
 
     def send_ready(self, message: EncodedMessage) -> None:
         """Send a message that was made elsewhere."""
         self.ready.append(message)
-        if self.idle or self._thread is None:
-            self.wake()
+        self._wake()
 
     @property
     def sinks(self) -> tuple[Sink, ...]:
         return self._sinks
+
+    def set_log_time(self, enabled: bool) -> None:
+        """Whether rows logged from now on get that timeline."""
+
+        def set_it() -> None:
+            self.log_time = enabled
+
+        if self._thread is None:
+            set_it()
+        else:
+            self._run_in_thread(set_it)
 
     def set_sinks(self, sinks: Sequence[Sink], deadline: float) -> None:
         """Send everything from now on to `sinks`, and first what was only kept in memory.
@@ -260,14 +287,14 @@ class Batcher:
 
     def _next_command(self, rest: float) -> Command | None:
         """Wait until a command has come (it is returned) or rows are due to be sent (None)."""
-        if not self.rows and not self.ready:
-            self.idle = True
-            if not self.rows and not self.ready:  # looked at again: a row may have come before `idle` was seen
+        if not self._queue and not self.ready:
+            self._idle = True
+            if not self._queue and not self.ready:  # looked at again: a row may have come before `_idle` was seen
                 command = self._commands.get()
-                self.idle = False
+                self._idle = False
                 if command is not None:
                     return command
-            self.idle = False
+            self._idle = False
         return self._wait_for_company(max(rest, self._tick()))
 
     def _tick(self) -> float:
@@ -277,10 +304,7 @@ class Batcher:
 
     def _wait_for_company(self, secs: float) -> Command | None:
         end = time.monotonic() + secs
-        pending = _Pending(self.rows)
-        while (left := end - time.monotonic()) > 0:
-            if pending.bytes() >= self.config.flush_num_bytes or len(self.rows) >= self.config.flush_num_rows:
-                break
+        while (left := end - time.monotonic()) > 0 and not self._is_much():
             try:
                 command = self._commands.get(timeout=min(left, _LOOK_SECS))
             except Empty:
@@ -289,48 +313,76 @@ class Batcher:
                 return command
         return None
 
+    def _is_much(self) -> bool:
+        """Whether what waits is worth sending, by an estimate that takes each series' last row for all of its rows."""
+        rows = size = 0
+        for series in self._queue:
+            if count := len(series):
+                rows += count
+                size += count * (_ROW_BYTES + series.cells_bytes(count - 1))
+        return rows >= min(self.config.flush_num_rows, _PART_ROWS) or size >= self.config.flush_num_bytes
+
     def _send_all(self) -> None:
         """Everything that was logged before this call, in parts of a size that a sink takes in one go."""
-        left = len(self.rows)
-        while left:
-            rows = self._take(left)
-            left -= len(rows)
-            first_tick = self._rows_taken if self.log_tick else None
-            self._rows_taken += len(rows)
-            self._send(self._encode(rows, first_tick))
+        queue = self._queue[:]
+        del self._queue[: len(queue)]
+        by_kind: dict[tuple[Any, ...], dict[Series, None]] = {}
+        for series in queue:
+            series.queued = False
+            by_kind.setdefault(series.chunk_kind, {})[series] = None
+        for alike in by_kind.values():
+            if len(alike) == 1:
+                self._send_series(*alike)
+            else:
+                self._send_merged(list(alike))
         if self.ready:
             count = len(self.ready)
             ready = self.ready[:count]
             del self.ready[:count]
             self._send(ready)
+        if not self._queue:
+            self._heavy_bytes = 0  # what was miscounted does not add up
 
-    def _take(self, most: int) -> list[Row]:
-        """The oldest rows, few enough to be sent together."""
-        rows = self.rows[: min(most, _PART_ROWS)]
-        if self.heavy_bytes:
-            rows = self._light_enough(rows)
-        del self.rows[: len(rows)]  # rows that came meanwhile stay
-        return rows
+    def _send_series(self, series: Series) -> None:
+        left = len(series)
+        while left:
+            row_bytes = series.cells_bytes(0)
+            rows = series.take(min(left, _PART_ROWS, 1 + _PART_BYTES // (1 + row_bytes)))
+            left -= rows.count
+            self._rows_taken += rows.count
+            self._send(self._encode(rows))
+            if row_bytes:
+                self._heavy_bytes -= rows.count * row_bytes
+                if self._heavy_bytes < HEAVY_LIMIT:
+                    self._room.set()
 
-    def _light_enough(self, rows: list[Row]) -> list[Row]:
-        size = count = 0
-        while count < len(rows) and size < _PART_BYTES:
-            size += row_bytes(rows[count])
-            count += 1
-        self.heavy_bytes = self.heavy_bytes - size if len(self.rows) > count else 0
-        if self.heavy_bytes < HEAVY_LIMIT:
-            self._room.set()
-        return rows[:count]
+    def _send_merged(self, alike: Sequence[Series]) -> None:
+        """Rows of different fields of the same types share a chunk, in the order of their calls."""
+        rows = [row for series in alike for row in series.take(len(series)).one_by_one()]
+        rows.sort(key=_log_nanos)
+        self._rows_taken += len(rows)
+        self._send(self._encode_rows(rows))
 
-    def _encode(self, rows: Sequence[Row], first_tick: int | None) -> list[EncodedMessage]:
+    def _encode(self, rows: Rows) -> list[EncodedMessage]:
         try:
-            return self._encoder.encode_rows(rows, self.log_time, first_tick)
+            return [self._encoder.encode_series(rows, self.log_time)]
         except Exception:  # a bug, or data that no check foresaw: it must not take the other rows with it
-            if len(rows) == 1:
-                logger.exception("a row of %s could not be encoded and is lost", rows[0][0])
-                return []
-        ticks = [None] * len(rows) if first_tick is None else range(first_tick, first_tick + len(rows))
-        return [message for row, tick in zip(rows, ticks, strict=True) for message in self._encode([row], tick)]
+            return self._encode_one_by_one(rows.one_by_one())
+
+    def _encode_rows(self, rows: Sequence[Row]) -> list[EncodedMessage]:
+        try:
+            return self._encoder.encode_rows(rows, self.log_time)
+        except Exception:  # likewise
+            return self._encode_one_by_one(rows)
+
+    def _encode_one_by_one(self, rows: Sequence[Row]) -> list[EncodedMessage]:
+        messages: list[EncodedMessage] = []
+        for row in rows:
+            try:
+                messages += self._encoder.encode_rows([row], self.log_time)
+            except Exception:
+                logger.exception("a row of %s could not be encoded and is lost", row[0])
+        return messages
 
     def _send(self, messages: Sequence[EncodedMessage]) -> None:
         for sink in self._sinks:
@@ -340,27 +392,8 @@ class Batcher:
                 logger.exception("%s failed", type(sink).__name__)
 
 
-def row_bytes(row: Row) -> int:
-    """What the cells of a row take, about."""
-    return sum(field.storage.nbytes(cell) for field, cell in zip(row[3], row[4], strict=True))
-
-
-class _Pending:
-    """An estimate of how many bytes wait, from a sample of the rows that came since it was last asked."""
-
-    def __init__(self, rows: list[Row]) -> None:
-        self._rows = rows
-        self._seen = 0
-        self._bytes = 0
-
-    def bytes(self) -> int:
-        count = len(self._rows)
-        if new := count - self._seen:
-            sample = self._rows[self._seen : count : max(1, new // _SAMPLED_ROWS)]
-            sampled = sum(map(row_bytes, sample))
-            self._bytes += sampled * new // len(sample)
-            self._seen = count
-        return self._bytes
+def _log_nanos(row: Row) -> int:
+    return row[1]
 
 
 _live: weakref.WeakSet[Batcher] = weakref.WeakSet()

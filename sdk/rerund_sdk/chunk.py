@@ -20,6 +20,7 @@ import pyarrow as pa
 from rerund_sdk.batch import ComponentDescriptor, Field, Row
 from rerund_sdk.messages import COMPRESSION_NONE, ArrowMsgWriter
 from rerund_sdk.rrd import Kind
+from rerund_sdk.series import Rows
 from rerund_sdk.sinks import EncodedMessage
 from rerund_sdk.time import DURATION, SEQUENCE, TIMESTAMP, TimePoint
 from rerund_sdk.tuid import TUID_SIZE, TuidClock
@@ -75,13 +76,9 @@ class ChunkEncoder:
         self._ids = TuidClock()
         self._schemas: dict[tuple[Any, ...], _EncodedSchema] = {}
 
-    def encode_rows(self, rows: Sequence[Row], log_time: bool, first_tick: int | None) -> list[EncodedMessage]:
-        """Messages that hold `rows`, which are in the order of their `log` calls.
-
-        log_time: add that timeline. first_tick: the log_tick of the first row; None leaves that timeline out.
-        """
-        first_row_counter = self._ids.reserve(len(rows))
-        return [self._encode_group(group, first_row_counter, log_time, first_tick) for group in _grouped(rows)]
+    def encode_rows(self, rows: Sequence[Row], log_time: bool) -> list[EncodedMessage]:
+        """Messages that hold `rows`, which are in the order of their `log` calls; log_time: add that timeline."""
+        return [self._encode_group(group, log_time) for group in _grouped(rows)]
 
     def encode_columns(
         self, entity_path: str, times: Sequence[TimeColumn], components: Sequence[ComponentColumn]
@@ -99,21 +96,42 @@ class ChunkEncoder:
         times = [TimeColumn(*index) for index in chunk.indexes]
         return self._message(schema, batch, chunk.id, chunk.entity_path, chunk.rows, times)
 
-    def _encode_group(
-        self, group: Group, first_row_counter: int, log_time: bool, first_tick: int | None
-    ) -> EncodedMessage:
-        rows, numbers = group
-        nanos = np.fromiter(map(_LOG_NANOS, rows), np.int64, len(rows))
-        times = _time_columns(rows)
+    def encode_series(self, rows: Rows, log_time: bool) -> EncodedMessage:
+        """One message that holds rows of one series."""
+        series = rows.series
+        nanos = np.array(rows.nanos(), np.int64)
+        times = [
+            TimeColumn(name, type_name, np.array(rows.times(number), np.int64))
+            for number, (name, type_name) in enumerate(series.timelines or ())
+        ]
+        components = [
+            ComponentColumn(field.descriptor, full_lists(field, rows.cells(number)))
+            for number, field in enumerate(series.fields)
+        ]
+        is_static = series.timelines is None
+        return self._encode_logged(series.path, nanos, times, components, log_time and not is_static)
+
+    def _encode_group(self, rows: Sequence[Row], log_time: bool) -> EncodedMessage:
         entity_path, _, time, _, _ = rows[0]
-        if time is not None:
-            if log_time and not any(time.name == LOG_TIME for time in times):
-                times.append(TimeColumn(LOG_TIME, TIMESTAMP, nanos))
-            if first_tick is not None:
-                times.append(TimeColumn(LOG_TICK, SEQUENCE, numbers + first_tick))
-            times.sort()
+        nanos = np.fromiter(map(_LOG_NANOS, rows), np.int64, len(rows))
+        components = _component_columns(rows)
+        return self._encode_logged(entity_path, nanos, _time_columns(rows), components, log_time and time is not None)
+
+    def _encode_logged(
+        self,
+        entity_path: str,
+        nanos: Int64s,
+        times: list[TimeColumn],
+        components: list[ComponentColumn],
+        log_time: bool,
+    ) -> EncodedMessage:
+        if log_time and not any(time.name == LOG_TIME for time in times):
+            times.append(TimeColumn(LOG_TIME, TIMESTAMP, nanos))
+            times.sort(key=_time_name)
+        components.sort(key=_component_name)
         row_id_nanos = np.maximum.accumulate(nanos)  # the clock may have been set back; row ids rise all the same
-        return self._encode(entity_path, row_id_nanos, first_row_counter + numbers, times, _component_columns(rows))
+        counters = self._ids.reserve(len(nanos)) + np.arange(len(nanos))
+        return self._encode(entity_path, row_id_nanos, counters, times, components)
 
     def _encode(
         self,
@@ -204,13 +222,6 @@ def _component_field(column: ComponentColumn) -> pa.Field[Any]:
     return pa.field(descriptor.component, column.lists.type, metadata=metadata)
 
 
-class Group(NamedTuple):
-    """Rows that share a chunk, and their numbers in the sequence of `log` calls."""
-
-    rows: Sequence[Row]
-    numbers: Int64s
-
-
 _LOG_NANOS: Final = itemgetter(1)
 _TIME: Final = itemgetter(2)
 _FIELDS: Final = itemgetter(3)
@@ -218,20 +229,14 @@ _CELLS: Final = itemgetter(4)
 _TIME_VALUES: Final = itemgetter(1)  # of a TimePoint
 
 
-def _grouped(rows: Sequence[Row]) -> Iterable[Group]:
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    group_of: dict[tuple[str, int | None, int], list[int]] = {}  # by identity of timelines and fields: cheap to look up
-    for number, (path, _, time, fields, _) in enumerate(rows):
-        by_identity = (path, None if time is None else id(time[0]), id(fields))
-        group = group_of.get(by_identity)
-        if group is None:
-            types = tuple([field.storage.arrow_type for field in fields])
-            key = (path, None if time is None else time[0], types)
-            group = group_of[by_identity] = groups.setdefault(key, [])
-        group.append(number)
-    for numbers in groups.values():
-        whole = len(numbers) == len(rows)
-        yield Group(rows if whole else [rows[number] for number in numbers], np.array(numbers, np.int64))
+def _grouped(rows: Sequence[Row]) -> Iterable[list[Row]]:
+    """The rows that share a chunk: of one path, on the same timelines, with the same Arrow types."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        path, _, time, fields, _ = row
+        types = tuple([field.storage.arrow_type for field in fields])
+        groups.setdefault((path, None if time is None else time[0], types), []).append(row)
+    return groups.values()
 
 
 def _time_columns(rows: Sequence[Row]) -> list[TimeColumn]:
@@ -255,8 +260,11 @@ def _component_columns(rows: Sequence[Row]) -> list[ComponentColumn]:
     else:
         all_fields = {id(field): field for fields in map(_FIELDS, rows) for field in fields}
         columns = [ComponentColumn(field.descriptor, _sparse_lists(field, rows)) for field in all_fields.values()]
-    columns.sort(key=_component_name)
     return columns
+
+
+def _time_name(column: TimeColumn) -> str:
+    return column.name
 
 
 def _component_name(column: ComponentColumn) -> str:

@@ -7,9 +7,11 @@ Rule 3: without a mode (modes.py) messages are kept in memory; the first mode ge
 
 from __future__ import annotations
 
+import itertools
 import os
 import time as clock
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
@@ -18,11 +20,13 @@ from rerund_sdk import current, messages, names
 from rerund_sdk.archetype import as_row
 from rerund_sdk.batch import Cell, Field
 from rerund_sdk.batcher import CLOSE_SECS, Batcher, BatcherConfig
+from rerund_sdk.chunk import LOG_TICK
 from rerund_sdk.entity_path import escape_part, normalise
 from rerund_sdk.recording_extras import RecordingExtras
+from rerund_sdk.series import Series
 from rerund_sdk.sinks import BufferSink, EncodedMessage, Sink, Store
 from rerund_sdk.strictness import catch_and_log_exceptions, complain
-from rerund_sdk.time import SEQUENCE, shared_thread_time, time_value
+from rerund_sdk.time import SEQUENCE, Timelines, shared_thread_time, time_value, with_value
 from rerund_sdk.tuid import TuidClock, tuid_parts
 
 if TYPE_CHECKING:
@@ -34,6 +38,7 @@ PROPERTIES_PATH: Final = "/__properties"
 FOREVER: Final = 1e38  # seconds
 
 _INT64_MAX: Final = 2**63 - 1
+_STATIC: Final = (None, ())
 _KNOWN_PATHS: Final = 100_000
 
 
@@ -70,7 +75,11 @@ class RecordingStream(RecordingExtras):
         config = BatcherConfig.from_environment(batcher_config)
         self._batcher = Batcher(self.store, messages.ArrowMsgWriter(store), config)
         self._time = shared_thread_time(self._application_id, self._recording_id)
-        self._paths: dict[Any, str] = {}
+        self._paths: dict[str, str] = {}
+        self._latest_series: dict[str, Series] = {}  # by entity path as given; empty while rows get log_tick
+        self._ticks: Iterator[int] | None = None
+        if config.log_tick:
+            self.set_log_tick_enabled(True)
         if forced := os.environ.get("_RERUN_TEST_FORCE_SAVE"):
             self._force_save(forced)
         if send_properties:
@@ -136,11 +145,12 @@ class RecordingStream(RecordingExtras):
 
     def set_log_time_enabled(self, enabled: bool) -> None:
         """Whether rows get the time of their `log` call on the timeline `log_time`. Default: yes."""
-        self._batcher.log_time = enabled
+        self._batcher.set_log_time(enabled)
 
     def set_log_tick_enabled(self, enabled: bool) -> None:
         """Whether rows get the number of their `log` call on the timeline `log_tick`. Default: no."""
-        self._batcher.log_tick = enabled
+        self._ticks = itertools.count(self._batcher.rows_logged()) if enabled else None
+        self._latest_series.clear()
 
     # Data
 
@@ -161,37 +171,47 @@ class RecordingStream(RecordingExtras):
         """
         if not self._enabled:
             return
-        nanos = clock.time_ns()
-        batcher = self._batcher
+        nanos = time_ns()
+        timelines, values = _STATIC if static else self._time.now
         try:
-            path = self._paths[entity_path]  # type: ignore[index]
-            fields, cells = entity._fields, entity._cells  # type: ignore[union-attr]
-            heavy = entity._borrowed  # type: ignore[union-attr]
-            if extra or heavy:
-                fields, cells = _merged((entity, *extra))
-        except (KeyError, TypeError, AttributeError):
-            row = self._checked_row(entity_path, (entity, *extra), strict)
-            if row is None:
+            series = self._latest_series[entity_path]  # type: ignore[index]
+            if (
+                series.fields is entity._fields  # type: ignore[union-attr]
+                and series.timelines is timelines
+                and not (extra or entity._borrowed)  # type: ignore[union-attr]
+            ):
+                series.data.extend((nanos, *values, *entity._cells))  # type: ignore[union-attr]
+                if not series.queued:
+                    self._batcher.queue(series)
                 return
-            path, fields, cells = row
-            heavy = True
-        if fields:
-            if heavy:
-                batcher.add_heavy((path, nanos, None if static else self._time.now, fields, cells))
-            else:
-                batcher.rows.append((path, nanos, None if static else self._time.now, fields, cells))
-            if batcher.idle:
-                batcher.wake()
-
-    def _checked_row(
-        self, entity_path: Any, parts: Sequence[Any], strict: bool | None
-    ) -> tuple[str, tuple[Field, ...], tuple[Cell, ...]] | None:
-        """The slow way, for the first row of a path and for whatever is no archetype of ours."""
+        except (KeyError, TypeError, AttributeError):
+            pass
         with catch_and_log_exceptions(strict=strict):
-            path = self._path(entity_path)
-            fields, cells = _merged(parts)
-            return path, fields, cells
-        return None
+            self._log_checked(entity_path, (entity, *extra), nanos, timelines, values)
+
+    def _log_checked(
+        self,
+        entity_path: str | list[object],
+        parts: Sequence[Any],
+        nanos: int,
+        timelines: Timelines | None,
+        values: tuple[int, ...],
+    ) -> None:
+        """All other ways of `log`: the first row of its kind, several archetypes, arrays that must be copied."""
+        path = self._path(entity_path)
+        fields, cells, heavy = _merged(parts)
+        if not fields:
+            return
+        if self._ticks is not None and timelines is not None:
+            timelines, values = with_value(timelines, values, LOG_TICK, next(self._ticks))
+        if heavy:
+            self._batcher.add_heavy(sum(field.storage.nbytes(cell) for field, cell in zip(fields, cells, strict=True)))
+        series = self._batcher.series(path, timelines, fields)
+        series.add(nanos, values, cells)
+        if not series.queued:
+            self._batcher.queue(series)
+        if isinstance(entity_path, str) and self._ticks is None:
+            self._latest_series[entity_path] = series
 
     def _path(self, entity_path: str | list[object]) -> str:
         if not isinstance(entity_path, str):
@@ -301,14 +321,16 @@ class RecordingStream(RecordingExtras):
             batcher.close(clock.monotonic() + CLOSE_SECS)
 
 
-def _merged(parts: Sequence[Any]) -> tuple[tuple[Field, ...], tuple[Cell, ...]]:
-    """The fields and own cells of one row. A component that comes twice counts once: the first one."""
+def _merged(parts: Sequence[Any]) -> tuple[tuple[Field, ...], tuple[Cell, ...], bool]:
+    """Fields and own cells of one row, and whether it has large arrays. A component that comes twice counts once."""
     if len(parts) == 1:
         fields, cells, borrowed = as_row(parts[0])
-        return fields, _owned(fields, cells) if borrowed else cells
+        return fields, _owned(fields, cells) if borrowed else cells, borrowed
     found: dict[str, tuple[Field, Cell]] = {}
+    heavy = False
     for part in parts:
         fields, cells, borrowed = as_row(part)
+        heavy |= borrowed
         for field, cell in zip(fields, _owned(fields, cells) if borrowed else cells, strict=True):
             if field.descriptor.component in found:
                 complain(f"{field.descriptor.component} is given twice in one call of log: the first one is kept")
@@ -316,7 +338,7 @@ def _merged(parts: Sequence[Any]) -> tuple[tuple[Field, ...], tuple[Cell, ...]]:
                 found[field.descriptor.component] = (field, cell)
     merged = tuple(field for field, _ in found.values())
     fields = _combinations.setdefault(tuple(map(id, merged)), merged)
-    return fields, tuple(cell for _, cell in found.values())
+    return fields, tuple(cell for _, cell in found.values()), heavy
 
 
 _combinations: dict[tuple[int, ...], tuple[Field, ...]] = {}  # so that equal rows have the same tuple of fields

@@ -55,27 +55,33 @@ class ThreadTime(threading.local):
     now: TimePoint = NO_TIME
 
     def set(self, name: str, type_name: str, value: int) -> None:
-        types, values = self._parts()
-        types[name] = type_name
-        values[name] = value
-        self._put(types, values)
+        self.now = with_value(*self.now, name, value, type_name)
 
     def disable(self, name: str) -> None:
-        types, values = self._parts()
+        timelines, values = self.now
+        types = dict(timelines)
+        now = dict(zip(types, values, strict=True))
         types.pop(name, None)
-        self._put(types, values)
+        self.now = _point(types, now)
 
     def reset(self) -> None:
         self.now = NO_TIME
 
-    def _parts(self) -> tuple[dict[str, str], dict[str, int]]:
-        timelines, values = self.now
-        types = dict(timelines)
-        return types, dict(zip(types, values, strict=True))
 
-    def _put(self, types: dict[str, str], values: dict[str, int]) -> None:
-        timelines = Timelines.of(types)
-        self.now = (timelines, tuple([values[name] for name, _ in timelines]))
+def with_value(
+    timelines: Timelines, values: tuple[int, ...], name: str, value: int, type_name: str = SEQUENCE
+) -> TimePoint:
+    """The point in time that differs from the given one on this timeline."""
+    types = dict(timelines)
+    now = dict(zip(types, values, strict=True))
+    types[name] = type_name
+    now[name] = value
+    return _point(types, now)
+
+
+def _point(types: Mapping[str, str], values: Mapping[str, int]) -> TimePoint:
+    timelines = Timelines.of(types)
+    return timelines, tuple([values[name] for name, _ in timelines])
 
 
 _shared: weakref.WeakValueDictionary[tuple[str, str], ThreadTime] = weakref.WeakValueDictionary()

@@ -32,7 +32,7 @@ def blueprint_messages(
     blueprint: Any, application_id: str, make_active: bool, make_default: bool
 ) -> list[EncodedMessage]:
     """All messages of `blueprint`, which is anything with `to_blueprint()`, in the order in which viewers need them."""
-    return store_messages(blueprint.to_blueprint().rows(), application_id, make_active, make_default)
+    return store_messages(blueprint.to_blueprint().blueprint_rows(), application_id, make_active, make_default)
 
 
 def store_messages(
@@ -43,7 +43,7 @@ def store_messages(
     store = messages.store_id(application_id, f"rec_{uuid4().hex}", messages.STORE_KIND_BLUEPRINT)
     info = messages.store_info_message(store, tuid_parts(TuidClock().next()))
     encoder = ChunkEncoder(messages.ArrowMsgWriter(store))
-    chunks = encoder.encode_rows(list(_rows(blueprint_rows)), True, None)
+    chunks = encoder.encode_rows(list(_rows(blueprint_rows)), log_time=True)
     activation = _activation(store, make_active, make_default)
     return [_message(rrd.Kind.STORE_INFO, info), *chunks, _message(rrd.Kind.BLUEPRINT_ACTIVATION, activation)]
 
@@ -69,7 +69,7 @@ def _message(kind: rrd.Kind, data: bytes) -> EncodedMessage:
 
 def save(blueprint: Any, application_id: str, path: Path) -> None:
     """Write `blueprint` to a .rbl file."""
-    save_rows(blueprint.to_blueprint().rows(), application_id, path)
+    save_rows(blueprint.to_blueprint().blueprint_rows(), application_id, path)
 
 
 def save_rows(blueprint_rows: Iterator[BlueprintRow], application_id: str, path: Path) -> None:

@@ -1,0 +1,89 @@
+"""Rows of one kind that wait to be encoded: of one entity path, on one set of timelines, with one set of fields.
+
+Form: one flat list; a row is `width` items in it: time of its `log` call (ns), its value on each timeline, its cells.
+Flat, since a list of row objects costs twice the time: a column is a slice of it, and the garbage collector finds no
+containers in it to visit.
+Rule 1: a row is added by one `extend`, which is atomic; whoever adds one then queues the series, unless it is `queued`.
+The batcher clears that mark before it takes rows. So no row is left behind.
+Rule 2: a cell here shares no memory with the caller.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rerund_sdk.batch import Cell, Field, Row
+from rerund_sdk.time import Timelines, TimePoint
+
+
+class Series:
+    """The waiting rows of one kind."""
+
+    __slots__ = ("chunk_kind", "data", "fields", "path", "queued", "timelines", "width")
+
+    def __init__(self, path: str, timelines: Timelines | None, fields: tuple[Field, ...]) -> None:
+        self.path = path
+        self.timelines = timelines  # None: static
+        self.fields = fields
+        self.width = 1 + len(timelines or ()) + len(fields)
+        self.data: list[Any] = []
+        self.queued = False
+        # Rows share a chunk if they agree in this, as Rerun groups them
+        self.chunk_kind = (path, timelines, tuple(field.storage.arrow_type for field in fields))
+
+    def __len__(self) -> int:
+        """How many rows wait."""
+        return len(self.data) // self.width
+
+    def add(self, nanos: int, values: tuple[int, ...], cells: tuple[Cell, ...]) -> None:
+        """Append a row; the caller then queues the series."""
+        self.data.extend((nanos, *values, *cells))
+
+    def take(self, most_rows: int) -> Rows:
+        """The oldest rows, `most_rows` at the most; they are not here any longer."""
+        count = min(len(self), most_rows)
+        end = count * self.width
+        data = self.data[:end]
+        del self.data[:end]  # rows that came meanwhile stay
+        return Rows(self, data, count)
+
+    def cells_bytes(self, row: int) -> int:
+        """What the cells of a waiting row take, about."""
+        at = row * self.width + self.width - len(self.fields)
+        return sum(field.storage.nbytes(cell) for field, cell in zip(self.fields, self.data[at:], strict=False))
+
+
+class Rows:
+    """Rows that were taken from a series."""
+
+    __slots__ = ("count", "data", "series")
+
+    def __init__(self, series: Series, data: list[Any], count: int) -> None:
+        self.series = series
+        self.data = data
+        self.count = count
+
+    def nanos(self) -> list[int]:
+        return self.data[:: self.series.width]
+
+    def times(self, timeline: int) -> list[int]:
+        """The values on the timeline of that number."""
+        return self.data[1 + timeline :: self.series.width]
+
+    def cells(self, field: int) -> list[Cell]:
+        """The cells of the field of that number."""
+        width = self.series.width
+        return self.data[width - len(self.series.fields) + field :: width]
+
+    def one_by_one(self) -> list[Row]:
+        """The rows as tuples."""
+        series = self.series
+        first_cell = series.width - len(series.fields)
+        rows: list[Row] = []
+        for start in range(0, len(self.data), series.width):
+            row = self.data[start : start + series.width]
+            time: TimePoint | None = None
+            if series.timelines is not None:
+                time = (series.timelines, tuple(row[1:first_cell]))
+            rows.append((series.path, row[0], time, series.fields, tuple(row[first_cell:])))
+        return rows
