@@ -98,6 +98,14 @@ class AssetVideo(Archetype):
             blob, media_type = contents_and_media_type(path, contents, media_type)
             self._set(blob=blob, media_type=media_type)
 
+    def read_frame_timestamps_nanos(self) -> npt.NDArray[np.int64]:
+        """When each frame is shown, in nanoseconds, for VideoFrameReference. Raises BadData if that cannot be told."""
+        from rerund_sdk.mp4 import frame_timestamps_nanos
+
+        if self.blob is None:
+            raise BadData("the video has no contents of which to read the frames")
+        return frame_timestamps_nanos(self.blob.as_arrow_array().flatten().to_numpy().tobytes())
+
 
 class VideoFrameReference(Visualizable, visualizer="VideoFrameReference"):
     """Shows a frame of a video.

@@ -197,7 +197,11 @@ def _format_of_array(
         color_model = ColorModel.auto(color_model)
         if color_model.num_channels() != channels:
             complain(f"Image: {color_model} has {color_model.num_channels()} channels, but the image has {channels}")
-    datatype = channel_datatype(pixels, "an Image")
+    datatype = None
+    try:
+        datatype = channel_datatype(pixels, "an Image")
+    except BadData as error:
+        complain(f"Image: {error}")
     return encodings.ImageFormat(shape[1], shape[0], color_model=color_model, channel_datatype=datatype)
 
 
