@@ -8,11 +8,12 @@ Rule: records are written after the log holds the message, by the log's writer a
 
 from __future__ import annotations
 
+import bisect
 import json
 import logging
 import os
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -44,8 +45,9 @@ RECORD_DTYPE: Final = np.dtype(
 )
 _MAGIC: Final = b"RRIX"
 _VERSION: Final = 1
-_HEADER: Final = struct.Struct("<4sIQQQQQ16x")
+_HEADER: Final = struct.Struct("<4sIQQQQQQ8x")
 _NO_CHUNK: Final = bytes(16)
+_BLOCK_RECORDS: Final = 1 << 15
 
 
 class Totals(NamedTuple):
@@ -132,20 +134,21 @@ class SegmentIndex:
         self.path = segment_path.with_suffix(".index")
         self.records = 0  # whole ones in the file; stored by the writer, read by all
         self.totals = Totals(rrd.STREAM_HEADER_SIZE, rrd.STREAM_HEADER_SIZE, 0, 0, 0)
+        self._noted_records = 0  # by the header
         self._fd = -1
 
     def load_totals(self) -> bool:
-        """Believe the header; False if there is none that fits the file."""
+        """Read the header; False if there is none that fits the file."""
         try:
             with self.path.open("rb") as file:
                 head = file.read(_HEADER.size)
                 size = os.fstat(file.fileno()).st_size
-            magic, version, *totals = _HEADER.unpack(head)
+            magic, version, self._noted_records, *totals = _HEADER.unpack(head)
         except (OSError, struct.error):
             return False
         self.totals = Totals(*totals)
         self.records = (size - _HEADER.size) // _RECORD.size
-        return (magic, version) == (_MAGIC, _VERSION)
+        return (magic, version) == (_MAGIC, _VERSION) and self._noted_records <= self.records
 
     def trust(self, segment_size: int, names: int) -> bool:
         """Keep the records that chain from the segment's first message on, less the last one's; count them again.
@@ -155,21 +158,49 @@ class SegmentIndex:
         if not self.load_totals() or self.totals.names > names or self.totals.first > segment_size:
             self._start_anew(rrd.STREAM_HEADER_SIZE)
             return False
-        records = self.read()
-        firsts = np.flatnonzero(records["flags"] & FIRST)
-        starts = records["offset"][firsts]
-        ends = starts + records["size"][firsts]
-        expected = np.concatenate(([rrd.STREAM_HEADER_SIZE], ends[:-1])).astype(np.uint64)
-        fits = (starts == expected) & (ends <= segment_size) & (records["size"][firsts] >= rrd.MESSAGE_HEADER_SIZE)
-        good = int(np.argmin(fits)) if not fits.all() else len(fits)
-        if good < 2 or int(records["entity"].max()) >= names:
-            self._start_anew(self.totals.first)
-            return True
-        if good == len(firsts) and int(ends[-1]) == self.totals.end:  # written down as complete
-            return True
-        last = int(firsts[good - 1])  # some of its records may be missing: it is looked at again
-        self._keep(records[:last])
+        end, self.totals = self.totals.end, self.totals._replace(end=rrd.STREAM_HEADER_SIZE, messages=0, rows=0)
+        count = 0  # records that can be kept
+        for block in self.blocks():
+            kept = self._count_chained(block, segment_size, names)
+            count += kept
+            if kept < len(block):
+                break
+        if (self.totals.end, count) != (end, self._noted_records):  # else it was written down as complete
+            count = self._drop_last_message(count)
+        self.records = count
+        self._rewrite()
         return True
+
+    def _count_chained(self, block: Records, segment_size: int, names: int) -> int:
+        """How many records of `block` go on where the counted ones end; they are counted, too."""
+        first_at = np.flatnonzero(block["flags"] & FIRST)
+        firsts = block[first_at]
+        ends = firsts["offset"] + firsts["size"]
+        fits = firsts["offset"] == np.concatenate(([self.totals.end], ends[:-1])).astype(np.uint64)
+        fits &= (ends <= segment_size) & (firsts["size"] >= rrd.MESSAGE_HEADER_SIZE) & (firsts["entity"] < names)
+        good = len(fits) if fits.all() else int(np.argmin(fits))
+        own = firsts[:good][(firsts["flags"][:good] & REPEATED) == 0]
+        self.totals = self.totals._replace(
+            end=int(ends[good - 1]) if good else self.totals.end,
+            messages=self.totals.messages + len(own),
+            rows=self.totals.rows + int(own["rows"].sum()),
+        )
+        return len(block) if good == len(fits) else int(first_at[good])
+
+    def _drop_last_message(self, count: int) -> int:
+        """Forget the last of `count` records' messages, which may lack records: it is looked at again."""
+        while count:
+            count -= 1
+            (last,) = self.read(count, 1)
+            if last["flags"] & FIRST:
+                is_own = not last["flags"] & REPEATED
+                self.totals = self.totals._replace(
+                    end=int(last["offset"]),
+                    messages=self.totals.messages - is_own,
+                    rows=self.totals.rows - int(last["rows"]) * is_own,
+                )
+                break
+        return count
 
     def set_first(self, first: int) -> None:
         """The preamble ends at `first`."""
@@ -178,13 +209,6 @@ class SegmentIndex:
     def _start_anew(self, first: int) -> None:
         self.records = 0
         self.totals = Totals(first, rrd.STREAM_HEADER_SIZE, 0, 0, 0)
-        self._rewrite()
-
-    def _keep(self, records: Records) -> None:
-        own = records[((records["flags"] & FIRST) != 0) & ((records["flags"] & REPEATED) == 0)]
-        end = int(records["offset"][-1] + records["size"][-1])
-        self.records = len(records)
-        self.totals = Totals(self.totals.first, end, len(own), int(own["rows"].sum()), self.totals.names)
         self._rewrite()
 
     def _rewrite(self) -> None:
@@ -221,16 +245,36 @@ class SegmentIndex:
 
     def write_totals(self) -> None:
         """Bring the header up to date. Raises OSError."""
-        os.pwrite(self._open_fd(), _HEADER.pack(_MAGIC, _VERSION, *self.totals), 0)
+        os.pwrite(self._open_fd(), _HEADER.pack(_MAGIC, _VERSION, self.records, *self.totals), 0)
 
-    def read(self, start: int = 0) -> Records:
-        """The records from number `start` on; safe from any thread."""
+    def read(self, start: int = 0, most: int | None = None) -> Records:
+        """The records from number `start` on, all or at most so many; safe from any thread."""
         count = self.records - start
+        if most is not None:
+            count = min(count, most)
         if count <= 0:
             return np.empty(0, RECORD_DTYPE)
         with self.path.open("rb") as file:
             file.seek(_HEADER.size + start * _RECORD.size)
             return np.fromfile(file, RECORD_DTYPE, count)
+
+    def blocks(self, start: int = 0) -> Iterator[Records]:
+        """The records from number `start` on, some at a time, so that memory does not grow with their number."""
+        while len(block := self.read(start, _BLOCK_RECORDS)):
+            yield block
+            start += len(block)
+
+    def has_message_at(self, offset: int) -> bool:
+        """Whether a message begins there; safe from any thread."""
+        with self.path.open("rb") as file:
+
+            def offset_of(number: int) -> int:
+                head = os.pread(file.fileno(), 8, _HEADER.size + number * _RECORD.size)
+                return int.from_bytes(head, "little")
+
+            count = self.records
+            at = bisect.bisect_left(range(count), offset, key=offset_of)
+            return at < count and offset_of(at) == offset
 
     def release(self) -> None:
         if self._fd >= 0:
@@ -254,16 +298,8 @@ def _records(offset: int, entry: IndexEntry, repeated: bool, names: Names) -> li
     return packed
 
 
-class Found(NamedTuple):
-    """A message that a query found."""
-
-    segment: int  # number
-    offset: int
-    size: int
-
-
 class Index:
-    """All of one recording's index files: the writer's side and the queries. Queries may come from any thread."""
+    """All of one recording's index files. Questions may come from any thread."""
 
     def __init__(self, directory: Path) -> None:
         self.names = Names(directory / "names")
@@ -307,45 +343,6 @@ class Index:
                 break
         return ids
 
-    def find(
-        self,
-        entities: Sequence[str] | None = None,
-        timeline: str | None = None,
-        low: int = -(2**63),
-        high: int = 2**63 - 1,
-    ) -> list[Found]:
-        """Messages of these entities (all if None) that may have rows at `low` to `high` of `timeline`, in log order.
-
-        Static messages are found whatever the timeline; store infos and the like never are.
-        """
-        numbers = None if entities is None else self._entity_numbers(entities)
-        timelines = None if timeline is None else self._timeline_numbers(timeline)
-        found: list[Found] = []
-        for segment in self.segments:
-            records = segment.read()
-            wanted = (records["kind"] == rrd.Kind.ARROW) & ((records["flags"] & REPEATED) == 0)
-            if numbers is not None:
-                wanted &= np.isin(records["entity"], numbers)
-            if timelines is None:
-                wanted &= (records["flags"] & FIRST) != 0
-            else:
-                in_range = np.isin(records["timeline"], timelines) & (records["max"] >= low) & (records["min"] <= high)
-                wanted &= in_range | ((records["flags"] & STATIC) != 0)
-            for offset, size in zip(records["offset"][wanted].tolist(), records["size"][wanted].tolist(), strict=True):
-                found.append(Found(segment.number, offset, size))
-        return found
-
-    def _entity_numbers(self, entities: Sequence[str]) -> list[int]:
-        wanted = {(path,) for path in entities}
-        return [number for number, name in enumerate(list(self.names.names)) if name in wanted]
-
-    def _timeline_numbers(self, timeline: str) -> list[int]:
-        return [n for n, name in enumerate(list(self.names.names)) if len(name) == 2 and name[0] == timeline]
-
     def is_message_start(self, segment: int, offset: int) -> bool:
         """Whether a message begins at `offset` of the `segment`th file (counted from 0)."""
-        if segment >= len(self.segments):
-            return False
-        offsets = self.segments[segment].read()["offset"]
-        at = int(np.searchsorted(offsets, offset))
-        return at < len(offsets) and int(offsets[at]) == offset
+        return segment < len(self.segments) and self.segments[segment].has_message_at(offset)

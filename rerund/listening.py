@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import zmq
 
@@ -45,7 +45,7 @@ def bind(router: zmq.Socket[Any], endpoint: str) -> str:
         raise ConfigError(f"cannot listen at {endpoint} ({error.strerror}{by}): choose another address") from error
     if scheme == "ipc":
         Path(address).chmod(0o600)
-    bound: bytes = router.getsockopt(zmq.LAST_ENDPOINT)
+    bound = cast(bytes, router.getsockopt(zmq.LAST_ENDPOINT))
     return bound.rstrip(b"\0").decode() if scheme == "tcp" else endpoint
 
 

@@ -9,8 +9,10 @@ import logging
 import os
 from typing import Any, Final
 
+import numpy as np
+
 from rerund.describe import open_chunk
-from rerund.index import FIRST, STATIC, Names, Place, Records, SegmentIndex
+from rerund.index import FIRST, RECORD_DTYPE, STATIC, Names, Place, Records, SegmentIndex
 from rerund.log import Segment
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd
@@ -23,7 +25,7 @@ MAX_PREAMBLE_BYTES: Final = 32 << 20
 
 def preamble(segment: Segment, index: SegmentIndex, names: Names, limit: int) -> tuple[list[bytes], list[Place]]:
     """The messages to repeat after `segment`, and what the index will say of them. Raises OSError."""
-    records = _to_repeat(index.read())
+    records = np.concatenate([np.empty(0, RECORD_DTYPE), *(_to_repeat(block) for block in index.blocks())])
     fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if int(records["size"].sum()) > limit:
@@ -39,8 +41,9 @@ def preamble(segment: Segment, index: SegmentIndex, names: Names, limit: int) ->
 
 
 def _to_repeat(records: Records) -> Records:
-    firsts = records[(records["flags"] & FIRST) != 0]
-    return firsts[((firsts["flags"] & STATIC) != 0) | (firsts["kind"] == rrd.Kind.STORE_INFO)]
+    wanted = ((records["flags"] & STATIC) != 0) | (records["kind"] == rrd.Kind.STORE_INFO)
+    found: Records = records[wanted & ((records["flags"] & FIRST) != 0)]
+    return found
 
 
 def _latest(fd: int, records: Records, limit: int, segment: Segment) -> Records:
@@ -67,7 +70,8 @@ def _latest(fd: int, records: Records, limit: int, segment: Segment) -> Records:
             limit,
             segment.path,
         )
-    return records[kept[::-1]]
+    latest: Records = records[kept[::-1]]
+    return latest
 
 
 def _columns(message: bytes) -> set[tuple[str, str]]:

@@ -17,7 +17,7 @@ from rerund.bell import Bells
 from rerund.cursor import Cursor
 from rerund.describe import store_info_key
 from rerund.errors import BadPosition, LogWriteError, RecordingRemoved
-from rerund.index import FIRST, Index, Place
+from rerund.index import Index, Place
 from rerund.log import START, Buffers, Log, Position
 from rerund.preamble import MAX_PREAMBLE_BYTES, preamble
 from rerund.recent import RecentIds
@@ -178,11 +178,11 @@ class Recording:
 
     def _read_store_infos(self) -> list[bytes]:
         keys: list[bytes] = []
-        segment, records = self.log.segments[-1], self.index.segments[-1].read()
-        with segment.path.open("rb") as file:
-            for record in records[(records["kind"] == rrd.Kind.STORE_INFO) & ((records["flags"] & FIRST) != 0)]:
-                file.seek(int(record["offset"]))
-                keys.append(store_info_key(file.read(int(record["size"]))))
+        with self.log.segments[-1].path.open("rb") as file:
+            for records in self.index.segments[-1].blocks():
+                for record in records[records["kind"] == rrd.Kind.STORE_INFO]:
+                    file.seek(int(record["offset"]))
+                    keys.append(store_info_key(file.read(int(record["size"]))))
         return keys
 
     def is_new(self, entry: IndexEntry, message: Buffers) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from rerund.describe import describe
-from rerund.index import FIRST, STATIC, Index, Names, Place, SegmentIndex
+from rerund.index import STATIC, Index, Names, Place, SegmentIndex
 from rerund.log import Log, Segment, cut_torn_tail, mapped, segment_files, whole_messages
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd
@@ -107,9 +107,10 @@ def _described(content: memoryview, start: int, path: Path) -> Iterator[Place]:
 
 
 def _static_ids(index: Index) -> set[bytes]:
-    records = index.segments[-1].read()
-    static = records[(records["flags"] & (FIRST | STATIC)) == (FIRST | STATIC)]
-    return {bytes(chunk_id) for chunk_id in static["chunk_id"]}
+    ids: set[bytes] = set()
+    for records in index.segments[-1].blocks():
+        ids.update(bytes(chunk_id) for chunk_id in records["chunk_id"][(records["flags"] & STATIC) != 0])
+    return ids
 
 
 def _is_repeated(entry: IndexEntry, static_ids: set[bytes], has_earlier: bool) -> bool:

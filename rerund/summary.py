@@ -65,8 +65,7 @@ class Summary:
         segments = list(self._index.segments)
         self._counted += [0] * (len(segments) - len(self._counted))
         for number, segment in enumerate(segments):
-            if self._counted[number] < segment.records:
-                records = segment.read(self._counted[number])
+            for records in segment.blocks(self._counted[number]):
                 self._counted[number] += len(records)
                 self._count(records[(records["kind"] == rrd.Kind.ARROW) & ((records["flags"] & REPEATED) == 0)])
 
@@ -99,7 +98,10 @@ class Summary:
 
 
 def _entity_summary(names: list[tuple[str, ...]], number: int, counts: _Counts) -> EntitySummary:
-    timelines = (TimelineSummary(*names[timeline], *ends) for timeline, ends in counts.ranges.items())
+    timelines = []
+    for number_of_timeline, (low, high) in counts.ranges.items():
+        timeline, kind = names[number_of_timeline]
+        timelines.append(TimelineSummary(timeline, kind, low, high))
     return EntitySummary(
         names[number][0], counts.messages, counts.rows, counts.bytes, counts.static, tuple(sorted(timelines))
     )

@@ -36,9 +36,10 @@ def chunk(
     frames: Sequence[int] | None,
     *,
     application_id: str = "app",
+    timelines: Sequence[str] = ("frame",),
     padding: int = 0,
 ) -> Message:
-    """Scalars at `frames`; static if None. padding: bytes of text to make it large."""
+    """Scalars at `frames` of all `timelines`; static if None. padding: bytes of text to make it large."""
     chunk_id = _clock.next()
     row_ids = pa.array([_clock.next() for _ in values], pa.binary(16))
     columns: list[pa.Array] = [row_ids]
@@ -51,10 +52,12 @@ def chunk(
         )
     ]
     ranges: tuple[wire.TimeRange, ...] = ()
-    if frames is not None:
+    for timeline in () if frames is None else timelines:
+        assert frames is not None
         columns.append(pa.array(frames, pa.int64()))
-        fields.append(pa.field("frame", pa.int64(), metadata={"rerun:kind": "index", "rerun:index_name": "frame"}))
-        ranges = (wire.TimeRange("frame", "sequence", min(frames), max(frames)),)
+        index = {"rerun:kind": "index", "rerun:index_name": timeline}
+        fields.append(pa.field(timeline, pa.int64(), metadata=index))
+        ranges += (wire.TimeRange(timeline, "sequence", min(frames), max(frames)),)
     columns.append(pa.array([[value] for value in values], pa.list_(pa.float64())))
     names = {"rerun:kind": "data", "rerun:component": "Scalars:scalars", "rerun:archetype": "rerun.archetypes.Scalars"}
     fields.append(

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from rerund.bell import Bells
-from rerund.index import Found
 from rerund.recording import Recording
 from rerund.summary import EntitySummary, TimelineSummary
 from rerund_sdk import messages, rrd, wire
-from tests.raw_producer import Message, blob, chunk, frames_of, values_of
+from tests.raw_producer import Message, blob, chunk, frames_of
 
 SEGMENT_BYTES = 12_000
 
@@ -35,7 +34,7 @@ def _sample() -> list[Message]:
         Message(wire.IndexEntry(rrd.Kind.STORE_INFO, len(info), b"", "", 0, False, ()), info),
         chunk("run", "/static", [1.0], None),
         *(chunk("run", "/a", [float(n), float(n)], [n, n + 1]) for n in range(15)),
-        *(chunk("run", "/b", [float(n)], [100 + n]) for n in range(10)),
+        *(chunk("run", "/b", [float(n)], [100 + n], timelines=("frame", "step")) for n in range(10)),
     ]
 
 
@@ -92,6 +91,7 @@ def _foreign_index(folder: Path) -> None:
         path.write_bytes(b"not ours" * 40)
 
 
+@pytest.mark.parametrize("block", [1, 3, 1 << 15])
 @pytest.mark.parametrize(
     "damage",
     [
@@ -105,7 +105,10 @@ def _foreign_index(folder: Path) -> None:
         _foreign_index,
     ],
 )
-def test_an_index_that_was_damaged_is_made_anew_as_it_was(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_an_index_that_was_damaged_is_made_anew_as_it_was(
+    tmp_path: Path, damage: Callable[[Path], None], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rerund.index._BLOCK_RECORDS", block)
     recording = _written(tmp_path)
     entities, totals = recording.entities(), recording.index.totals
     recording.release()
@@ -154,29 +157,11 @@ def test_totals_and_summaries_count_each_message_once(tmp_path: Path) -> None:
     assert recording.index.totals == (27, 1 + 30 + 10)
     sizes = {path: sum(m.entry.size for m in _sample() if m.entry.entity_path == path) for path in ("/a", "/b")}
     frame = TimelineSummary("frame", "sequence", 0, 15)
+    frame_of_b = frame._replace(min=100, max=109)
     assert recording.entities()[:2] == [
         EntitySummary("/a", 15, 30, sizes["/a"], False, (frame,)),
-        EntitySummary("/b", 10, 10, sizes["/b"], False, (frame._replace(min=100, max=109),)),
+        EntitySummary("/b", 10, 10, sizes["/b"], False, (frame_of_b, frame_of_b._replace(timeline="step"))),
     ]
     assert recording.stats().entities == 3
     _append(recording, chunk("run", "/b", [1.0], [-5]))
-    assert recording.entities()[1].timelines == (frame._replace(min=-5, max=109),)
-
-
-def _values(recording: Recording, found: list[Found]) -> list[float]:
-    values: list[float] = []
-    for segment, offset, size in found:
-        path = next(each.path for each in recording.log.segments if each.number == segment)
-        values += values_of(path.read_bytes()[offset : offset + size])
-    return values
-
-
-def test_messages_are_found_by_entity_timeline_and_range(tmp_path: Path) -> None:
-    recording = _written(tmp_path)
-    found = recording.index.find(["/a"], "frame", 3, 4)
-    assert _values(recording, found) == [2.0, 2.0, 3.0, 3.0, 4.0, 4.0]
-    assert _values(recording, recording.index.find(["/b"], "frame", 108, 10**9)) == [8.0, 9.0]
-    assert recording.index.find(["/a", "/b"], "frame", 1000, 2000) == []
-    assert recording.index.find(["/nowhere"]) == []
-    assert len(recording.index.find()) == 26
-    assert _values(recording, recording.index.find(["/static"], "frame", 0, 0)) == [1.0]
+    assert recording.entities()[1].timelines[0] == frame._replace(min=-5, max=109)
