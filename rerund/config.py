@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from rerund.errors import ConfigError
 from rerund_sdk import places
+from rerund_sdk.errors import PlaceError
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -19,6 +20,7 @@ GIB: Final = 1024 * MIB
 _UNITS: Final = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": KIB, "mib": MIB, "gib": GIB}
 
 FSYNC_POLICIES: Final = ("interval", "always", "off")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 def number_of_bytes(text: str) -> int:
@@ -50,6 +52,12 @@ def _policy(text: str) -> str:
     if text not in FSYNC_POLICIES:
         raise ValueError(f"not one of {', '.join(FSYNC_POLICIES)}")
     return text
+
+
+def _level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(f"not one of {', '.join(LOG_LEVELS)}")
+    return text.lower()
 
 
 def _endpoints(text: str) -> tuple[str, ...]:
@@ -112,7 +120,7 @@ class Config:
     )
     segment_bytes: int = option(256 * MIB, _segment_size, "SIZE", "a recording goes on in a new file at this size")
     max_message_bytes: int = option(GIB, number_of_bytes, "SIZE", "larger .rrd messages are rejected")
-    log_level: str = option("info", str.lower, "LEVEL", "debug, info, warning or error")
+    log_level: str = option("info", _level, "LEVEL", "debug, info, warning or error")
 
 
 def _variable(name: str) -> str:
@@ -141,7 +149,7 @@ def from_args(args: argparse.Namespace, environ: Mapping[str, str] = os.environ)
         if text is not None:
             try:
                 values[field.name] = field.metadata["parse"](text)
-            except ValueError as error:
+            except (ValueError, PlaceError) as error:
                 raise ConfigError(f"{source} is {text!r}: {error}") from None
     if "home" not in values:
         values["home"] = places.home(values.get("instance"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -67,8 +67,16 @@ def store_info_key(message: bytes | memoryview) -> bytes:
     return key
 
 
-def store_ids(path: Path) -> tuple[str, str] | None:
-    """(application id, recording id) of the store info that an .rrd file begins with; None if it does not."""
+class Origin(NamedTuple):
+    """What the store info says that an .rrd file begins with."""
+
+    application_id: str
+    recording_id: str
+    started: float  # seconds since the epoch; 0.0: unknown
+
+
+def origin_of(path: Path) -> Origin | None:
+    """Of an .rrd file; None if it begins with anything else. Raises OSError."""
     with path.open("rb") as file:
         head = file.read(rrd.STREAM_HEADER_SIZE + rrd.MESSAGE_HEADER_SIZE)
         if len(head) < rrd.STREAM_HEADER_SIZE + rrd.MESSAGE_HEADER_SIZE:
@@ -78,7 +86,8 @@ def store_ids(path: Path) -> tuple[str, str] | None:
     if kind != rrd.Kind.STORE_INFO:
         return None
     try:
-        store_id = message_class("SetStoreInfo").FromString(body).info.store_id
+        said = message_class("SetStoreInfo").FromString(body)
     except DecodeError:
         return None
-    return store_id.application_id.id, store_id.recording_id
+    store_id = said.info.store_id
+    return Origin(store_id.application_id.id, store_id.recording_id, said.row_id.time_ns / 1e9)

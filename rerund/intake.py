@@ -24,6 +24,7 @@ import zmq
 from rerund import listening
 from rerund.errors import LogWriteError, RecordingRemoved
 from rerund.log import Buffers
+from rerund.notify import notify
 from rerund.producers import Producer, ProducerInfo
 from rerund.recording import Recording
 from rerund.store import Store
@@ -298,15 +299,15 @@ class Intake:
             return
         producer.lost_rows = sum(loss.rows for loss in goodbye.losses)
         self.counters.lost_rows += producer.lost_rows
-        for loss in goodbye.losses:
+        if goodbye.losses:
             log.error(
-                "%s (pid %d) lost %d rows of %s: %s: %s",
+                "%s (pid %d) lost %d rows of recording %s (entities: %d): %s",
                 producer.hello.name,
                 producer.hello.pid,
-                loss.rows,
-                loss.entity_path,
-                loss.cause,
+                producer.lost_rows,
                 producer.recording.name,
+                len({loss.entity_path for loss in goodbye.losses}),
+                ", ".join({loss.cause: None for loss in goodbye.losses}),
             )
         self._to_ack.add(producer)
         self._disconnect(producer)
@@ -510,6 +511,8 @@ class Intake:
     # now and then
 
     def _keep_house(self) -> None:
+        if "WATCHDOG_USEC" in os.environ:
+            notify("WATCHDOG=1")  # from here, as this is what must not stand still
         self._count_producers()
         now = time.time()
         for producer in list(self._connected.values()):

@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 
 from rerund.bell import Bells
 from rerund.cursor import Cursor
-from rerund.describe import store_info_key
+from rerund.describe import origin_of, store_info_key
 from rerund.errors import BadPosition, LogWriteError, RecordingRemoved
 from rerund.index import Index, Place
-from rerund.log import START, Buffers, Log, Position
+from rerund.log import START, Buffers, Log, Position, segment_files
 from rerund.preamble import MAX_PREAMBLE_BYTES, preamble
 from rerund.recent import RecentIds
 from rerund.recovery import recover
@@ -68,6 +68,7 @@ class Recording:
         self.last_write = 0.0
         self.started = 0.0
         self._segment_bytes = segment_bytes
+        self._at_rest: _AtRest | None = None
         self._bell = bells.add()
         self._summary = Summary(self.index)
         self._opening = threading.Lock()
@@ -94,8 +95,12 @@ class Recording:
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 recover(self.directory, self.log, self.index)
                 self.last_write = max((each.path.stat().st_mtime for each in self.log.segments), default=time.time())
-                if not self.log.segments:
+                if self.log.segments:
+                    origin = origin_of(self.log.segments[0].path)
+                    self.started = origin.started if origin else 0.0
+                else:
                     self.index.begin_segment(self.log.begin_segment(()))
+                    self.started = time.time()
             except OSError as error:
                 raise LogWriteError(error, self.directory) from error
             self.is_open = True
@@ -146,21 +151,24 @@ class Recording:
         return self._summary.entities()
 
     def stats(self) -> RecordingStats:
-        """Cheap: opens nothing."""
+        """Cheap: opens nothing, and looks at a log that nobody uses only once."""
+        if not self.is_open and self._at_rest is None:
+            self._at_rest = _at_rest(self.directory)
+        at_rest = self._at_rest or _AtRest(0, 0, 0.0, 0.0)
         messages, rows = self.index.totals if self.is_open else (None, None)
         return RecordingStats(
             self.application_id,
             self.recording_id,
-            self.log.size if self.is_open else _size_on_disk(self.directory),
+            self.log.size if self.is_open else at_rest.bytes,
             messages,
             rows,
             self.index.names.entities if self.is_open else None,
-            len(self.log.segments) if self.is_open else len(list(self.directory.glob("*.rrd"))),
+            len(self.log.segments) if self.is_open else at_rest.segments,
             self.producers,
             self.producers > 0,
             self.active_since_start,
-            self.started,
-            self.last_write if self.is_open else _last_write(self.directory),
+            self.started if self.is_open else at_rest.started,
+            self.last_write if self.is_open else at_rest.last_write,
             self.error,
         )
 
@@ -284,9 +292,25 @@ class Recording:
         self._bell.ring()
 
 
-def _size_on_disk(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.glob("*.rrd"))
+class _AtRest(NamedTuple):
+    """What the files of a recording tell that is not open."""
+
+    bytes: int
+    segments: int
+    started: float
+    last_write: float
 
 
-def _last_write(directory: Path) -> float:
-    return max((path.stat().st_mtime for path in directory.glob("*.rrd")), default=0.0)
+def _at_rest(directory: Path) -> _AtRest:
+    try:
+        files = [path for _, path in segment_files(directory)]
+        sizes = [path.stat() for path in files]
+        origin = origin_of(files[0]) if files else None
+    except OSError:  # it is being removed, or the disk fails: who opens it is told
+        return _AtRest(0, 0, 0.0, 0.0)
+    return _AtRest(
+        sum(size.st_size for size in sizes),
+        len(files),
+        origin.started if origin else 0.0,
+        max((size.st_mtime for size in sizes), default=0.0),
+    )

@@ -83,8 +83,10 @@ class Server:
 
     def stop(self) -> None:
         """End `serve`: write, sync and acknowledge what has arrived. From any thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself just now
+                loop.call_soon_threadsafe(self._stopping.set)
 
     @contextlib.contextmanager
     def _directories(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from rerund.bell import Bells
-from rerund.describe import store_ids
+from rerund.describe import origin_of
 from rerund.errors import UnknownRecording
 from rerund.log import segment_files
 from rerund.recording import Recording
@@ -122,8 +122,8 @@ def _ids(directory: Path) -> tuple[str, str] | None:
     ids = (places.text_of_dir_name(directory.parent.name), places.text_of_dir_name(directory.name))
     if ids[0] is not None and ids[1] is not None:
         return ids[0], ids[1]
-    found = store_ids(segments[0][1])
-    if found is None or places.recording_dir(*found).parts[1:] != directory.parts[-2:]:
+    origin = origin_of(segments[0][1])
+    if origin is None or places.recording_dir(*origin[:2]).parts[1:] != directory.parts[-2:]:
         log.warning("this directory is no recording of ours, it is left alone: %s", directory)
         return None
-    return found
+    return origin[:2]

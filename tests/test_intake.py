@@ -135,7 +135,7 @@ def test_declared_losses_are_counted_and_the_producer_is_gone(daemon: Daemon) ->
         status = daemon.status()
     assert status["counters"]["lost_rows"] == 12
     assert status["producers"] == []
-    assert "lost 12 rows of /a" in daemon.said()
+    assert "lost 12 rows of recording app/run (entities: 1): no room" in daemon.said()
 
 
 def test_recordings_are_kept_apart(daemon: Daemon) -> None:
