@@ -32,8 +32,7 @@ _known: dict[ComponentDescriptor, _KnownType] = {}
 
 
 def _to_arrow(descriptor: ComponentDescriptor, value: Any, of_rows: bool) -> pa.Array[Any]:
-    """`value` as an array of the component's type. of_rows: it is a list of rows, whose type is that of a row's items.
-    """
+    """`value` as an array of the component's type. of_rows: it is a list of rows of items of that type."""
     known = _known.get(descriptor)
     if known is not None and of_rows:
         known = _KnownType(pa.list_(known.arrow_type))
@@ -149,8 +148,7 @@ class AnyBatchValue:
     def column(
         cls, descriptor: str | ComponentDescriptor, value: Any, drop_untyped_nones: bool = True
     ) -> ComponentColumn | None:
-        """The component over many rows, for `send_columns`: a flat list has one instance a row, a list of lists many.
-        """
+        """The component over many rows, for `send_columns`: a flat list has one instance a row, lists have many."""
         batch = cls(descriptor, _rows(value), drop_untyped_nones=drop_untyped_nones, expect_column=True)
         array = batch.pa_array
         if array is None:

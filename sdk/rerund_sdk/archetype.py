@@ -252,8 +252,7 @@ class Visualizable(Archetype):
 
 
 class forgiving:
-    """Around the body of a hand-written constructor: an exception becomes a warning and no fields; strict mode raises.
-    """
+    """Around the body of a hand-written constructor: an exception becomes a warning and no fields, unless strict."""
 
     __slots__ = ("_archetype",)
 

@@ -129,6 +129,8 @@ class Choice(Enum):
     def __str__(self) -> str:
         return self.name
 
+    __hash__ = object.__hash__  # members are only equal to themselves; Enum's own is slow, and images need two
+
 
 Declared: TypeAlias = type[Encoding] | type[Choice]
 ComponentType: TypeAlias = type[Component] | type[Choice]

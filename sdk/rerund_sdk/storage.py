@@ -51,8 +51,7 @@ def shown(data: Any) -> str:
 
 
 def to_numpy(data: Any) -> Values:
-    """`data` as an array, without a copy where possible: from numpy, torch, DLPack, PIL, or anything `asarray` takes.
-    """
+    """`data` as an array, without a copy where possible: numpy, torch, DLPack, PIL, anything that `asarray` takes."""
     if isinstance(data, np.ndarray):
         return data
     if callable(numpy := getattr(data, "numpy", None)):  # torch, also on a GPU
@@ -76,8 +75,7 @@ def new_array(data: Any, dtype: np.dtype[Any]) -> Values:
 
 
 def arrow_given(data: Any, arrow_type: pa.DataType) -> pa.Array[Any] | None:
-    """The Arrow array that `data` is or offers, if it is of `arrow_type`: Arrow arrays, component batches, components.
-    """
+    """The Arrow array that `data` is, or offers as batches and components do, if it is of `arrow_type`."""
     if not isinstance(data, pa.Array):
         as_arrow_array = getattr(data, "as_arrow_array", None)
         if as_arrow_array is None:
@@ -163,6 +161,9 @@ class Vectors:
             )
 
 
+_NUMBER_TYPES = (float, int)  # not bool, which is an int by inheritance
+
+
 class Numbers(Vectors):
     """One number an instance. Cell: a Python number (one instance), or an array of shape (n,), C-contiguous."""
 
@@ -180,8 +181,10 @@ class Numbers(Vectors):
         elif kind is np.ndarray:
             if data.dtype == self.dtype and data.ndim == 1 and data.flags.c_contiguous:
                 return data
-        elif isinstance(data, np.generic) and isinstance(number := data.item(), float | int):
-            return self.cell(number + 0)  # a bool becomes an int
+        elif isinstance(data, np.generic):
+            number = data.item()
+            if type(number) in _NUMBER_TYPES and self._low <= number <= self._high:
+                return number
         return self._convert(data)
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:

@@ -102,9 +102,10 @@ class AssetVideo(Archetype):
         """When each frame is shown, in nanoseconds, for VideoFrameReference. Raises BadData if that cannot be told."""
         from rerund_sdk.mp4 import frame_timestamps_nanos
 
-        if self.blob is None:
-            raise BadData("the video has no contents of which to read the frames")
-        return frame_timestamps_nanos(self.blob.as_arrow_array().flatten().to_numpy().tobytes())
+        for batch in self.as_component_batches():
+            if batch.component_descriptor().component == "AssetVideo:blob":
+                return frame_timestamps_nanos(batch.as_arrow_array().flatten().to_numpy().tobytes())
+        raise BadData("the video has no contents of which to read the frames")
 
 
 class VideoFrameReference(Visualizable, visualizer="VideoFrameReference"):

@@ -60,7 +60,9 @@ def pixels_and_shape(image: ImageLike) -> tuple[Values, tuple[int, ...]]:
 
 def as_bytes(pixels: Values) -> Values:
     """The bytes of an array in C order and the machine's byte order; shared with it where possible."""
-    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")).reshape(-1).view(np.uint8)
+    if not (pixels.flags.c_contiguous and pixels.dtype.isnative):
+        pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
+    return pixels.reshape(-1).view(np.uint8)
 
 
 def channel_datatype(pixels: Values, what: str) -> ChannelDatatype:

@@ -89,8 +89,7 @@ class LinearSpeed(Float64, Component):
 
 
 class PinholeProjection(encodings.Mat3x3, Component):
-    """The matrix from camera coordinates to pixels: focal lengths on its diagonal, principal point in its last column.
-    """
+    """From camera coordinates to pixels: focal lengths on the diagonal, the principal point in the last column."""
 
 
 class Plane3D(encodings.Plane3D, Component):

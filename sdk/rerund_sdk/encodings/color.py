@@ -15,6 +15,7 @@ from rerund_sdk.storage import Numbers, arrow_given, shown
 from rerund_sdk.strictness import complain
 
 _PACKED = Numbers(np.uint32)
+_INTS = {int}
 _CHANNEL_TYPES = (np.uint8, np.float32, np.float64)
 
 
@@ -36,9 +37,16 @@ def _packed(channels: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
 
 def _colors(data: Any) -> Cell:
     """One colour or many. A flat list of three or four numbers below 256 is one colour of channels."""
-    if isinstance(data, Rgba32):
+    kind = type(data)
+    if kind is int:
+        return _PACKED.cell(data)
+    if (kind is list or kind is tuple) and len(data) in (3, 4) and set(map(type, data)) == _INTS:
+        if min(data) >= 0 and max(data) < 256:  # the usual [255, 0, 0]
+            red, green, blue, alpha = data if len(data) == 4 else (*data, 255)
+            return red << 24 | green << 16 | blue << 8 | alpha
+    elif isinstance(data, Rgba32):
         return data.rgba
-    if isinstance(data, int | np.integer):
+    elif isinstance(data, np.integer):
         return _PACKED.cell(data)
     if (array := arrow_given(data, _PACKED.arrow_type)) is not None:
         return _PACKED.from_arrow(array)

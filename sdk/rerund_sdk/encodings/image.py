@@ -35,7 +35,8 @@ class ChannelDatatype(Choice):
     @classmethod
     def from_np_dtype(cls, dtype: Any) -> ChannelDatatype:
         """Raises KeyError if there is none for it."""
-        return _OF_DTYPE[np.dtype(dtype).newbyteorder("=")]
+        dtype = np.dtype(dtype)
+        return _OF_DTYPE[dtype if dtype.isnative else dtype.newbyteorder("=")]
 
     def to_np_dtype(self) -> type:
         return _DTYPES[self]
