@@ -106,6 +106,7 @@ def _parser(command: Command) -> argparse.ArgumentParser:
         prog=f"rerund {command.name}",
         description=command.help,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        conflict_handler="resolve",  # programs with the standard flags have an --instance of their own
     )
     command.add_arguments(parser)
     if command.takes_options:

@@ -49,7 +49,7 @@ def monitor(args: argparse.Namespace) -> int:
     from rerund.demo.program import ticks
     from rerund.monitor import Monitor
 
-    rr.script_setup(args, args.application, args.recording)
+    rr.script_setup(args, args.application)
     machine = Monitor(args.path)
     for _ in ticks(args.hz):
         machine.log()
@@ -62,7 +62,9 @@ def _exec_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--duration", type=float, metavar="SECS", help="stop by itself (default: at Ctrl-C)")
+    parser.add_argument(
+        "--duration", type=float, metavar="SECS", help="stop so long after all programs log (default: at Ctrl-C)"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to save it (default: ./RECORDING.rrd)")
 
 
@@ -72,7 +74,6 @@ def _monitor_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hz", type=float, default=1.0, help="readings a second (default: 1)")
     parser.add_argument("--path", default="/machine", help="entity to log below (default: /machine)")
     parser.add_argument("--application", default="rerund_monitor", metavar="ID", help="application id")
-    parser.add_argument("--recording", metavar="ID", help="join this recording (default: $RERUND_RECORDING_ID)")
     rr.script_add_args(parser)
 
 
