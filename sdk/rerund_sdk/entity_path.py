@@ -19,6 +19,9 @@ def escape_part(part: str) -> str:
     return "".join(map(_escape_character, part))
 
 
+escape_entity_path_part = escape_part  # its public name, which is Rerun's
+
+
 def new_entity_path(parts: Iterable[Any]) -> str:
     """The path of unescaped `parts`; anything that is no text is made one. Mirrors `rerun.new_entity_path`."""
     return "/" + "/".join(escape_part(str(part)) for part in parts)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from rerund_sdk import current, messages, rrd, stream_reader, tables
+from rerund_sdk.blueprint.send import blueprint_entry
 from rerund_sdk.chunk_reader import parse_arrow_msg, read_chunk
 from rerund_sdk.column_chunk import TimeColumn
 from rerund_sdk.entity_path import new_entity_path, normalise
@@ -171,12 +172,15 @@ _PLACE_OF_STORE_ID: Final[dict[Kind, tuple[str, Callable[[Any], Any]]]] = {
 def _own(kind: Kind, body: bytes, application_id: str) -> EncodedMessage:
     name, store_id_of = _PLACE_OF_STORE_ID[kind]
     message = messages.message_class(name).FromString(body)
-    if store_id_of(message).kind == messages.STORE_KIND_BLUEPRINT:
+    is_blueprint = store_id_of(message).kind == messages.STORE_KIND_BLUEPRINT
+    if is_blueprint:
         store_id_of(message).application_id.id = application_id
         body = message.SerializeToString()
     size = rrd.MESSAGE_HEADER_SIZE + len(body)
-    entry = IndexEntry(kind, size, b"", "", 0, False, ())
-    if kind == Kind.ARROW:
+    entry = blueprint_entry(kind, size)
+    if kind == Kind.ARROW and is_blueprint:
+        entry = blueprint_entry(kind, size, read_chunk(parse_arrow_msg(body)).id)
+    elif kind == Kind.ARROW:
         chunk = read_chunk(parse_arrow_msg(body))
         ranges = tuple(tables.ranges(chunk)) if chunk.rows else ()
         entry = IndexEntry(kind, size, chunk.id, chunk.entity_path, chunk.rows, not chunk.indexes, ranges)

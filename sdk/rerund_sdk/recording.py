@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import time as clock
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import time_ns
 from types import TracebackType
@@ -290,8 +291,14 @@ class RecordingStream(RecordingExtras):
             self.send_blueprint(default_blueprint, make_active=False, make_default=True)
 
     def _force_save(self, path: str) -> None:
+        """As a test wants it: all output goes to one file, which the last recording of the process replaces."""
         from rerund_sdk.file_sink import FileSink
 
+        global _forced
+        before = _forced() if _forced is not None else None
+        if before is not None:
+            before.disconnect()
+        _forced = weakref.ref(self)
         self._batcher.set_sinks((FileSink(path),), clock.monotonic() + CLOSE_SECS)
 
     def flush(self, *, timeout_sec: float = FOREVER) -> bool:
@@ -319,6 +326,9 @@ class RecordingStream(RecordingExtras):
         batcher = getattr(self, "_batcher", None)
         if batcher is not None:
             batcher.close(clock.monotonic() + CLOSE_SECS)
+
+
+_forced: weakref.ref[RecordingStream] | None = None  # the recording that has the file of _RERUN_TEST_FORCE_SAVE
 
 
 def _merged(parts: Sequence[Any]) -> tuple[tuple[Field, ...], tuple[Cell, ...], bool]:

@@ -20,6 +20,48 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 class RecordingExtras:
     """Base of `RecordingStream`."""
 
+    def connect(self, addr: str | None = None, *, default_blueprint: Any = None) -> None:
+        """Log to a daemon; see `rr.connect`."""
+        from rerund_sdk import modes
+
+        modes.connect(addr, default_blueprint=default_blueprint, recording=self._stream)
+
+    def connect_grpc(self, url: str | None = None, *, default_blueprint: Any = None) -> None:
+        """Log to a Rerun viewer or server; see `rr.connect_grpc`."""
+        from rerund_sdk import modes
+
+        modes.connect_grpc(url, default_blueprint=default_blueprint, recording=self._stream)
+
+    def spawn(self, **options: Any) -> None:
+        """Log to this machine's daemon and open a viewer; see `rr.spawn`."""
+        from rerund_sdk import modes
+
+        modes.spawn(recording=self._stream, **options)
+
+    def serve(self, **options: Any) -> str:
+        """Log to this machine's daemon and open its page; see `rr.serve`."""
+        from rerund_sdk import modes
+
+        return modes.serve(recording=self._stream, **options)
+
+    def serve_grpc(self, **options: Any) -> str:
+        """Log to this machine's daemon and return the URL for viewers; see `rr.serve_grpc`."""
+        from rerund_sdk import modes
+
+        return modes.serve_grpc(recording=self._stream, **options)
+
+    def save(self, path: str | os.PathLike[str], default_blueprint: Any = None, *, write_footer: bool = True) -> None:
+        """Write the recording to an .rrd file; see `rr.save`."""
+        from rerund_sdk import modes
+
+        modes.save(path, default_blueprint, self._stream, write_footer=write_footer)
+
+    def stdout(self, default_blueprint: Any = None, *, write_footer: bool = True) -> None:
+        """Write the recording to standard output; see `rr.stdout`."""
+        from rerund_sdk import modes
+
+        modes.stdout(default_blueprint, self._stream, write_footer=write_footer)
+
     def send_messages(self, encode: Callable[[ChunkEncoder], Iterable[EncodedMessage]]) -> None:
         """Send what is not made of rows: the messages that `encode` makes with an encoder of this recording."""
         raise NotImplementedError

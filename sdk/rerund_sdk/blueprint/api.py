@@ -73,13 +73,13 @@ class Blueprint:
     def to_blueprint(self) -> Blueprint:
         return self
 
-    def rows(self) -> Iterator[BlueprintRow]:
+    def blueprint_rows(self) -> Iterator[BlueprintRow]:
         """All rows of the blueprint store, in the order in which they are logged."""
         from rerund_sdk.blueprint.archetypes import ViewportBlueprint
 
         root: Container | None = getattr(self, "root_container", None)
         if root is not None:
-            yield from root.rows()
+            yield from root.blueprint_rows()
         viewport = ViewportBlueprint(
             root_container=None if root is None else root.id.bytes,
             auto_layout=self.auto_layout,
@@ -87,7 +87,7 @@ class Blueprint:
         )
         yield BlueprintRow("viewport", viewport)
         for panel in self._panels():
-            yield from panel.rows()
+            yield from panel.blueprint_rows()
 
     def _panels(self) -> Iterator[Part]:
         for kind in (TopPanel, BlueprintPanel, SelectionPanel, TimePanel):
@@ -126,14 +126,8 @@ class Blueprint:
         """Start a viewer, or use the one that listens on `port`, and send it there."""
         from rerund_sdk.blueprint.send import spawn
 
-        spawn(
-            self,
-            application_id,
-            port=port,
-            memory_limit=memory_limit,
-            hide_welcome_screen=hide_welcome_screen,
-            detach_process=detach_process,
-        )
+        del hide_welcome_screen  # it is not shown anyhow
+        spawn(self, application_id, port=port, memory_limit=memory_limit, detach_process=detach_process)
 
 
 BlueprintLike: TypeAlias = "Blueprint | View | Container"

@@ -55,7 +55,7 @@ class TimePanel(Panel):
         self.loop_mode = loop_mode
         self.time_selection = time_selection
 
-    def rows(self) -> Iterator[BlueprintRow]:
+    def blueprint_rows(self) -> Iterator[BlueprintRow]:
         from rerund_sdk.blueprint.archetypes import TimePanelBlueprint
 
         yield BlueprintRow(

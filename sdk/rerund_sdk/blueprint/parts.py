@@ -39,7 +39,7 @@ class Part:
         """Its entity path in the blueprint store."""
         raise NotImplementedError
 
-    def rows(self) -> Iterator[BlueprintRow]:
+    def blueprint_rows(self) -> Iterator[BlueprintRow]:
         """What is logged for it, and for all parts in it."""
         raise NotImplementedError
 
@@ -92,7 +92,7 @@ class View(Part):
 
         return Blueprint(self)
 
-    def rows(self) -> Iterator[BlueprintRow]:
+    def blueprint_rows(self) -> Iterator[BlueprintRow]:
         from rerund_sdk.blueprint.archetypes import ViewBlueprint, ViewContents
 
         path = self.blueprint_path()
@@ -215,11 +215,11 @@ class Container(Part):
 
         return Blueprint(self)
 
-    def rows(self) -> Iterator[BlueprintRow]:
+    def blueprint_rows(self) -> Iterator[BlueprintRow]:
         from rerund_sdk.blueprint.archetypes import ContainerBlueprint
 
         for part in self.contents:
-            yield from part.rows()
+            yield from part.blueprint_rows()
         yield BlueprintRow(
             self.blueprint_path(),
             ContainerBlueprint(
@@ -235,17 +235,18 @@ class Container(Part):
         )
 
     def _active_path(self) -> str | None:
-        """The path of the active tab, which is given by number, or by the name of a view."""
-        if self.active_tab is None:
-            return None
+        """The path of the active tab, which is given by number, or by the name of a view.
+
+        By default it is the last view without a name, in every kind of container: so does Rerun.
+        """
         paths = [
             part.blueprint_path()
             for number, part in enumerate(self.contents)
             if number == self.active_tab or (isinstance(part, View) and part.name == self.active_tab)
         ]
-        if not paths:
+        if not paths and self.active_tab is not None:
             raise ValueError(f"active_tab={self.active_tab!r} is neither the number nor the name of a view in it")
-        return paths[-1]
+        return paths[-1] if paths else None
 
 
 class Panel(Part):
@@ -264,7 +265,7 @@ class Panel(Part):
     def blueprint_path(self) -> str:
         return self._path
 
-    def rows(self) -> Iterator[BlueprintRow]:
+    def blueprint_rows(self) -> Iterator[BlueprintRow]:
         from rerund_sdk.blueprint.archetypes import PanelBlueprint
 
         yield BlueprintRow(self._path, PanelBlueprint(state=self.state))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from rerund_sdk.batch import ComponentDescriptor
 from rerund_sdk.blueprint import archetypes
@@ -150,20 +150,20 @@ class TableBlueprint:
         """Write it to a .rbl file. Default: named after the application."""
         from rerund_sdk.blueprint.send import save_rows
 
-        save_rows(self.rows(), application_id, Path(path if path is not None else f"{application_id}.rbl"))
+        save_rows(self.blueprint_rows(), application_id, Path(path if path is not None else f"{application_id}.rbl"))
 
-    def rows(self) -> Iterator[BlueprintRow]:
+    def blueprint_rows(self) -> Iterator[BlueprintRow]:
         """All rows of the blueprint store, in the order in which they are logged."""
         columns = self.table_layout.columns if self.table_layout else ()
         fields = self.card_layout.fields if self.card_layout else ()
         views = {view.id: view for column in (*columns, *fields) for view in column.views()}
         for view in views.values():
-            yield from view.rows()
+            yield from view.blueprint_rows()
         table = archetypes.TableBlueprint(
             layout=self.default_layout,
             column_display_mode=self.column_display_mode,
             filters=[str(entry) for entry in self.filters] or None,
-            sort_by=self.sort_by,
+            sort_by=cast("SortBy | None", self.sort_by),
         )
         yield BlueprintRow("table", table)
         if self.previews_config is not None:

@@ -1,0 +1,79 @@
+"""The batcher's configuration under Rerun's names."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from rerund_sdk.batcher import BatcherConfig
+from rerund_sdk.errors import BadData
+
+_MOST: Final = 2**63 - 1
+_DEFAULT_TICK_SECS: Final = 0.2
+_LOW_LATENCY_TICK_SECS: Final = 0.008
+_NEVER_SECS: Final = 1e9
+
+
+class ChunkBatcherConfig(BatcherConfig):
+    """When waiting rows are sent. Mirrors `rerun.ChunkBatcherConfig`.
+
+    flush_tick: seconds, or a timedelta, after which they are sent at the latest. flush_num_bytes, flush_num_rows: how
+    many may wait. chunk_max_rows_if_unsorted: has no effect: chunks are never split after they were made.
+    Raises BadData if one of them is negative.
+    """
+
+    def __init__(
+        self,
+        flush_tick: float | timedelta | None = None,
+        flush_num_bytes: int | None = None,
+        flush_num_rows: int | None = None,
+        chunk_max_rows_if_unsorted: int | None = None,
+        *,
+        flush_tick_secs: float | None = None,
+        log_time: bool = True,
+        log_tick: bool = False,
+    ) -> None:
+        tick = flush_tick.total_seconds() if isinstance(flush_tick, timedelta) else flush_tick
+        options = {
+            "flush_tick": tick,
+            "flush_num_bytes": flush_num_bytes,
+            "flush_num_rows": flush_num_rows,
+            "chunk_max_rows_if_unsorted": chunk_max_rows_if_unsorted,
+        }
+        for name, value in options.items():
+            if value is not None and not value >= 0:
+                raise BadData(f"{name}={value} must not be negative")
+        super().__init__(
+            flush_tick_secs=flush_tick_secs if tick is None else tick,
+            flush_num_bytes=BatcherConfig.flush_num_bytes if flush_num_bytes is None else flush_num_bytes,
+            flush_num_rows=_MOST if flush_num_rows is None else flush_num_rows,
+            log_time=log_time,
+            log_tick=log_tick,
+        )
+        object.__setattr__(self, "chunk_max_rows_if_unsorted", chunk_max_rows_if_unsorted or 8192)
+
+    chunk_max_rows_if_unsorted: int
+
+    @property
+    def flush_tick(self) -> timedelta:
+        return timedelta(seconds=_DEFAULT_TICK_SECS if self.flush_tick_secs is None else self.flush_tick_secs)
+
+    @staticmethod
+    def DEFAULT() -> ChunkBatcherConfig:
+        """As fits the place the rows go to."""
+        return ChunkBatcherConfig()
+
+    @staticmethod
+    def LOW_LATENCY() -> ChunkBatcherConfig:
+        """After 8 ms."""
+        return ChunkBatcherConfig(_LOW_LATENCY_TICK_SECS)
+
+    @staticmethod
+    def ALWAYS_TEST_ONLY() -> ChunkBatcherConfig:
+        """At once: every row is a chunk of its own, which is slow."""
+        return ChunkBatcherConfig(0, 0, 0)
+
+    @staticmethod
+    def NEVER() -> ChunkBatcherConfig:
+        """Only when `flush` is called, or at the end."""
+        return ChunkBatcherConfig(_NEVER_SECS, _MOST, _MOST)
