@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import rerun
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -207,6 +209,43 @@ def test_component_batches_of_all_kinds_are_rows(loggable: Any) -> None:
     (field,), (cell,), borrowed = as_row(loggable)
     assert (field.descriptor.component, borrowed) == ("mine", False)
     assert field.storage.column([cell])[0].to_pylist() == [1, 2]
+
+
+def test_archetypes_of_the_official_sdk_are_rows() -> None:
+    (positions, colors), cells, borrowed = as_row(rerun.Points3D([[1, 2, 3]], colors=[255, 0, 0]))
+    assert positions.descriptor == ours.Points3D.descriptor_positions()
+    assert colors.storage.column([cells[1], cells[1]])[0].to_pylist() == [0xFF0000FF] * 2
+    assert not borrowed
+
+
+class Confidence(ours.encodings.Float32, ours.ComponentMixin):
+    """A component of a user, as the official documentation shows it."""
+
+
+class ConfidenceBatch(ours.encodings.Float32Batch, ours.ComponentBatchMixin):
+    _COMPONENT_TYPE = "user.Confidence"
+
+
+Confidence._BATCH_TYPE = ConfidenceBatch
+
+
+@dataclass
+class Detections(ours.AsComponents):
+    points: Any
+    confidences: list[float]
+
+    def as_component_batches(self) -> list[Any]:
+        descriptor = ours.ComponentDescriptor("user.Detections:confidences", component_type="user.Confidence")
+        return [*self.points.as_component_batches(), ConfidenceBatch(self.confidences).described(descriptor)]
+
+
+def test_archetypes_and_components_of_users_are_rows() -> None:
+    fields, cells, _ = as_row(Detections(ours.Points3D([1, 2, 3]), [0.5, 1]))
+    assert [field.descriptor.component_type for field in fields] == ["rerun.components.Position3D", "user.Confidence"]
+    assert fields[1].storage.column([cells[1]])[0].to_pylist() == [0.5, 1]
+    assert Confidence(2).as_arrow_array().to_pylist() == [2]
+    assert (Confidence.component_type(), Confidence.arrow_type()) == ("user.Confidence", pa.float32())
+    assert ConfidenceBatch([1, 2]).partition([2]).component_descriptor().component == "user.Confidence"
 
 
 @pytest.mark.parametrize("loggable", [1, "text", np.zeros(3), object(), [1, 2], None])

@@ -69,6 +69,23 @@ class ComponentBatchMixin(ComponentBatchLike):
         return ComponentColumn(self.component_type(), self, lengths=lengths)
 
 
+class ComponentMixin(ComponentBatchLike):
+    """Makes a class whose `_BATCH_TYPE` is its batch class a component: also a batch of one instance."""
+
+    _BATCH_TYPE: Any
+
+    @classmethod
+    def component_type(cls) -> str:
+        return str(cls._BATCH_TYPE._COMPONENT_TYPE)
+
+    @classmethod
+    def arrow_type(cls) -> pa.DataType:
+        return cls._BATCH_TYPE._ARROW_DATATYPE
+
+    def as_arrow_array(self) -> pa.Array[Any]:
+        return self._BATCH_TYPE([self]).as_arrow_array()
+
+
 class ComponentColumn:
     """One component over many rows, for `send_columns`.
 

@@ -197,11 +197,16 @@ def batch_of(declared: ComponentType) -> type[ComponentBatch]: ...
 def batch_of(declared: Declared) -> type[Batch]: ...
 def batch_of(declared: Declared) -> type[Batch]:
     """The batch class of an encoding or component, made once."""
-    batch: type[Batch] | None = vars(declared).get("_batch")
+    batch: type[Batch] | None = vars(declared).get("_BATCH_TYPE")
     if batch is None:
         component_type = getattr(declared, "_component_type", None)
         base = Batch if component_type is None else ComponentBatch
-        members = {"_of": declared, "_COMPONENT_TYPE": component_type, "__module__": declared.__module__}
+        members = {
+            "_of": declared,
+            "_ARROW_DATATYPE": declared._storage.arrow_type,
+            "_COMPONENT_TYPE": component_type,
+            "__module__": declared.__module__,
+        }
         batch = type(f"{declared.__name__}Batch", (base,), members)
-        declared._batch = batch  # type: ignore[union-attr]
+        declared._BATCH_TYPE = batch  # type: ignore[union-attr]
     return batch
