@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +37,8 @@ class Home:
         self.folder = fresh_folder()
         self._daemon = Daemon(self.folder)
         env = self._daemon.env
-        self.environment = {name: env[name] for name in ("XDG_RUNTIME_DIR", "RERUND_HOME")}
+        where = {name: env[name] for name in ("XDG_RUNTIME_DIR", "RERUND_HOME")}
+        self.environment = {**where, "RERUND_GRPC_PORT": "0", "RERUND_HTTP_PORT": "0"}
         self.state = self._daemon.home
 
     def daemon(self, *options: str) -> Daemon:
@@ -58,6 +61,15 @@ class Home:
         segments = sorted((self.state / places.recording_dir(application_id, recording_id)).glob("*.rrd"))
         return [message for path in segments for message in messages_of(path)]
 
+    def rows(self, recording_id: str, application_id: str = "app") -> dict[str, list[float]]:
+        """The scalars of each entity, in the order of the log; properties are left out."""
+        found: dict[str, list[float]] = {}
+        for chunk in self.chunks(recording_id, application_id):
+            if not chunk.entity_path.startswith("/__properties"):
+                [scalars] = [each for each in chunk.components if each.descriptor.component == "Scalars:scalars"]
+                found.setdefault(chunk.entity_path, []).extend(scalars.column.flatten().to_pylist())
+        return found
+
     def spilled(self) -> list[Path]:
         """What producers left behind."""
         return sorted((self.state / "spill").glob("*.rrd"))
@@ -71,6 +83,12 @@ class Home:
             wait_until(lambda: places.process_start_time(info.pid) is None)
         self._daemon.end()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def program(text: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a Python program to its end."""
+    command = [sys.executable, "-c", text, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECS, **options)
 
 
 def is_chunk(message: bytes) -> bool:

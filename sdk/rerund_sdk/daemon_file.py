@@ -40,6 +40,9 @@ class DaemonFileSink:
     def __hash__(self) -> int:
         return hash(self.path)
 
+    def __repr__(self) -> str:
+        return f"DaemonFileSink({str(self.path)!r})"
+
     def open(self, store: Store) -> None:
         name = f"{store.application_id}/{store.recording_id}"
         try:
@@ -89,7 +92,7 @@ class DaemonFileSink:
         file = self._file()
         if file is None:
             return
-        status = self._client.request("status", timeout=_ANSWER_SECS)
-        producers = {f"{each['application_id']}/{each['recording_id']}" for each in status["producers"]}
-        if file["recording"] not in producers and file["recording"] != "all":
+        recordings = self._client.request("recordings", timeout=_ANSWER_SECS)
+        is_live = {f"{each['application_id']}/{each['recording_id']}": each["live"] for each in recordings}
+        if not is_live.get(file["recording"], True):
             self._client.request("unsave", timeout=_ANSWER_SECS, path=str(self.path))

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
+import weakref
 from typing import Any, Final
 
 from rerund_sdk import current, launch, places, strictness, viewer
 from rerund_sdk.daemon_file import DaemonFileSink
 from rerund_sdk.daemon_sink import DaemonSink, EmbeddedSink
-from rerund_sdk.errors import ModeError
+from rerund_sdk.errors import ModeError, PlaceError
 from rerund_sdk.file_sink import FileSink
 from rerund_sdk.grpc_sink import DEFAULT_URL, GrpcSink
 from rerund_sdk.outbox import Delivery
@@ -135,7 +137,7 @@ def serve(
             daemon = launch.ensure_daemon(() if web_port is None else (f"--http-port={web_port}",))
             found.set_sinks(DaemonSink(), default_blueprint=default_blueprint)
             base = daemon.http
-        except ModeError as error:
+        except (ModeError, PlaceError) as error:
             logger.warning("serving from inside this program: %s", error)
             base = _serve_embedded(found, web_port, default_blueprint)
     url = viewer.page_url(base, found.store)
@@ -150,8 +152,21 @@ def _serve_embedded(recording: RecordingStream, web_port: int | None, default_bl
     embedded = import_module("rerund.embedded")  # the one door from the SDK to the daemon's code
     sink = EmbeddedSink(lambda context: embedded.EmbeddedDaemon(context, http_port=web_port))
     recording.set_sinks(sink, default_blueprint=default_blueprint)
+    _disconnect_before_threads_end(recording, sink)
     http: str = sink.daemon.http
     return http
+
+
+def _disconnect_before_threads_end(recording: RecordingStream, sink: EmbeddedSink) -> None:
+    """At exit Python waits for threads before it calls atexit handlers; those of an embedded daemon would not end."""
+    serving = weakref.ref(recording)
+
+    def disconnect() -> None:
+        found = serving()
+        if found is not None and sink in found.sinks:
+            found.disconnect()
+
+    threading._register_atexit(disconnect)  # type: ignore[attr-defined]
 
 
 def serve_grpc(
