@@ -31,7 +31,8 @@ from rerund_sdk.version import VERSION
 log = logging.getLogger(__name__)
 
 _MAX_IN_FLIGHT_BYTES: Final = 16 << 20
-_MAX_IN_FLIGHT: Final = 512
+_MAX_WAITING: Final = 4096  # messages
+_LOT_BYTES: Final = 1 << 20  # is sent although something is on its way
 _MAX_HELD_BYTES: Final = 64 << 20  # of blueprints whose recording has not begun
 _THREAD_BYTES: Final = 128 << 10  # to decode more than this takes a thread, so that viewers are not kept waiting
 _UNCOPIED_BYTES: Final = 32 << 10  # smaller frames are cheaper copied
@@ -174,7 +175,11 @@ class Stream:
 
 
 class Producer:
-    """One store of one stream, as a producer of the intake."""
+    """One store of one stream, as a producer of the intake.
+
+    What comes while nothing is on its way is sent at once; what comes while something is waits for its ack, or until
+    there is a lot of it: so a busy stream makes few large appends.
+    """
 
     def __init__(self, context: zmq.asyncio.Context, store: StoreName, store_info: bytes, peer: str) -> None:
         self._hello = wire.Hello(
@@ -189,41 +194,40 @@ class Producer:
             store_info,
         )
         self._socket = context.socket(zmq.DEALER)
+        self._socket.sndhwm = 0  # we bound it ourselves: so a send is done when it returns
         self._socket.linger = int(_FINISH_SECS * 1000)
         self._socket.connect(INPROC_INGEST)
         self._seq = 0
+        self._waiting: list[ForeignMessage] = []
+        self._waiting_bytes = 0
         self._in_flight: deque[wire.Append] = deque()
         self._in_flight_bytes = 0
-        self._sent_seq = 0
-        self._sending = asyncio.Lock()
         self._is_welcome = False  # only then are appends taken
         self._changed = asyncio.Event()
         self._error: RerundError | None = None
+        self._send(self._hello)
         self._listener = asyncio.create_task(self._listen())
 
     async def append(self, message: ForeignMessage) -> None:
         """Send a message on; waits while too much is unacknowledged. Raises RerundError if the intake refused one."""
         await self._until(self._has_room)
-        self._seq += 1
-        append = wire.Append(self._seq, (message.entry,), message.data)
-        self._in_flight.append(append)
-        self._in_flight_bytes += message.entry.size
-        await self._send_on()
+        self._waiting.append(message)
+        self._waiting_bytes += message.entry.size
+        self._send_waiting()
 
     async def flush(self) -> None:
         """Until all is written. Raises RerundError if the intake refused a message."""
-        await self._until(lambda: not self._in_flight)
+        await self._until(lambda: not self._in_flight and not self._waiting)
 
     async def close(self) -> None:
         """Say goodbye. What is unacknowledged by now may be lost."""
         self._listener.cancel()
         await asyncio.gather(self._listener, return_exceptions=True)
-        if not self._socket.closed:
-            await self._send(wire.Goodbye(self._seq, ()))
-            self._socket.close()
+        self._send(wire.Goodbye(self._seq, ()))
+        self._socket.close()
 
     def _has_room(self) -> bool:
-        return self._in_flight_bytes < _MAX_IN_FLIGHT_BYTES and len(self._in_flight) < _MAX_IN_FLIGHT
+        return self._in_flight_bytes + self._waiting_bytes < _MAX_IN_FLIGHT_BYTES and len(self._waiting) < _MAX_WAITING
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         while self._error is None and not ready():
@@ -232,56 +236,67 @@ class Producer:
         if self._error is not None:
             raise self._error
 
-    async def _send(self, message: wire.Message) -> None:
+    def _send_waiting(self) -> None:
+        if self._is_welcome and self._waiting and (not self._in_flight or self._waiting_bytes >= _LOT_BYTES):
+            self._seq += 1
+            append = wire.Append(self._seq, tuple(each.entry for each in self._waiting), _joined(self._waiting))
+            self._in_flight.append(append)
+            self._in_flight_bytes += self._waiting_bytes
+            self._waiting, self._waiting_bytes = [], 0
+            self._send(append)
+
+    def _send(self, message: wire.Message) -> None:
         frames = wire.encode(message)
-        await self._socket.send_multipart(frames, copy=sum(map(len, frames)) < _UNCOPIED_BYTES)
+        self._socket.send_multipart(frames, copy=sum(map(len, frames)) < _UNCOPIED_BYTES)
 
     async def _listen(self) -> None:
-        await self._send(self._hello)
         while self._error is None:
             if await self._socket.poll(_PING_MS):
                 await self._handle(wire.decode(await self._socket.recv_multipart()))
                 self._changed.set()
             else:
-                await self._send(wire.Ping())
+                self._send(wire.Ping())
 
     async def _handle(self, answer: wire.Message) -> None:
         if isinstance(answer, wire.Ack):
             self._forget(answer.written_seq)
         elif isinstance(answer, wire.Welcome):
-            self._forget(answer.written_seq)
             self._is_welcome = True
-            await self._send_again()
+            self._send_again()
         elif isinstance(answer, wire.Reject):
             await self._handle_reject(answer)
+        self._send_waiting()
 
     async def _handle_reject(self, reject: wire.Reject) -> None:
         if reject.code == "not-now":
             if self._is_welcome:  # else the welcome comes when the disk is well
                 await asyncio.sleep(_RETRY_SECS)
-                await self._send_again()
+                self._send_again()
         elif reject.code == "unknown-producer":
             if self._is_welcome:  # one hello for all the appends that were refused
                 self._is_welcome = False
-                await self._send(self._hello)
+                self._send(self._hello)
         else:
             self._error = RerundError(reject.reason)
 
     def _forget(self, written_seq: int) -> None:
         while self._in_flight and self._in_flight[0].seq <= written_seq:
-            self._in_flight_bytes -= self._in_flight.popleft().entries[0].size
+            self._in_flight_bytes -= sum(entry.size for entry in self._in_flight.popleft().entries)
 
-    async def _send_again(self) -> None:
-        self._sent_seq = self._seq - len(self._in_flight)
-        await self._send_on()
+    def _send_again(self) -> None:
+        for append in self._in_flight:
+            self._send(append)
 
-    async def _send_on(self) -> None:
-        """Send what waits, in order."""
-        async with self._sending:
-            while self._is_welcome:
-                written = self._seq - len(self._in_flight)
-                self._sent_seq = max(self._sent_seq, written)
-                if self._sent_seq == self._seq:
-                    break
-                self._sent_seq += 1
-                await self._send(self._in_flight[self._sent_seq - written - 1])
+
+def _joined(batch: list[ForeignMessage]) -> tuple[bytes | memoryview, ...]:
+    """The data of all messages: neighbours that are small in one frame, large bodies as they are."""
+    frames: list[bytes | memoryview] = []
+    small: list[bytes | memoryview] = []
+    for message in batch:
+        header, body = message.data
+        if len(body) < _UNCOPIED_BYTES:
+            small += (header, body)
+        else:
+            frames += (b"".join((*small, header)), body)
+            small = []
+    return (*frames, b"".join(small)) if small else tuple(frames)
