@@ -20,7 +20,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rerund.log import Segment
 from rerund_sdk import rrd
 from rerund_sdk.wire import IndexEntry
 
@@ -77,6 +76,12 @@ class Names:
         self.names: list[tuple[str, ...]] = []  # grows at its end alone
         self.entities = 0  # how many of them are entity paths
         self._unwritten: list[tuple[str, ...]] = []
+
+    def clear(self) -> None:
+        self._numbers.clear()
+        self.names.clear()
+        self.entities = 0
+        self._unwritten.clear()
 
     def load(self) -> bool:
         """Read the file; False if it is damaged, and then there are no names."""
@@ -311,14 +316,19 @@ class Index:
         totals = [segment.totals for segment in self.segments]
         return sum(each.messages for each in totals), sum(each.rows for each in totals)
 
-    def begin_segment(self, segment: Segment) -> None:
-        """Go on in a new file. Raises OSError."""
+    def clear(self) -> None:
+        """Know nothing, as when it was made."""
+        self.names.clear()
+        self.segments.clear()
+
+    def next_segment(self, path: Path, first: int) -> SegmentIndex:
+        """The file beside the segment that is about to begin at `path`; to be added to `segments`. Raises OSError."""
         if self.segments:
             self.segments[-1].write_totals()
             self.segments[-1].release()
-        added = SegmentIndex(segment.path)
-        added.begin(segment.first)
-        self.segments.append(added)
+        following = SegmentIndex(path)
+        following.begin(first)
+        return following
 
     def add(self, places: Iterable[Place]) -> None:
         """Append records of messages in the last segment. Raises OSError."""

@@ -454,6 +454,8 @@ class Intake:
         """Hand what is written since the last time to the sync thread."""
         commits = []
         for recording in self._unsynced:
+            if recording.removed:
+                continue
             try:
                 fds = recording.log.take_unsynced()
             except OSError as error:

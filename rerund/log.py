@@ -118,10 +118,14 @@ class Log:
             os.close(self._fd)
             self._fd = None
 
-    def begin_segment(self, preamble: Buffers) -> Segment:
-        """Go on in a new file that starts with `preamble`. It appears whole or not at all. Raises LogWriteError."""
+    def next_path(self) -> Path:
+        """Of the segment that comes after the last one."""
         number = self.segments[-1].number + 1 if self.segments else 1
-        path = self.directory / f"{number:06d}.rrd"
+        return self.directory / f"{number:06d}.rrd"
+
+    def begin_segment(self, preamble: Buffers) -> None:
+        """Go on in a new file that starts with `preamble`. It appears whole or not at all. Raises LogWriteError."""
+        path = self.next_path()
         unnamed = path.with_suffix(".new")
         fd = -1
         try:
@@ -134,13 +138,11 @@ class Log:
             with contextlib.suppress(OSError):
                 unnamed.unlink()
             raise LogWriteError(error, path) from error
-        segment = Segment(path, number, first, first)
         if self._fd is not None:
             self._retired.append(self._fd)
         self._fd = fd
         self._new_files = True
-        self.segments.append(segment)
-        return segment
+        self.segments.append(Segment(path, int(path.stem), first, first))
 
     def take_unsynced(self) -> list[int]:
         """File descriptors to sync and close, so that all that is now in the log survives a power cut."""
@@ -148,7 +150,10 @@ class Log:
         if self._fd is not None:
             unsynced.append(os.dup(self._fd))
         if self._new_files:
-            unsynced.append(os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC))
+            with_new_names = [self.directory]
+            if len(self.segments) == 1:  # the directory itself may be new, and the application's
+                with_new_names += list(self.directory.parents)[:2]
+            unsynced += [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in with_new_names]
             self._new_files = False
         return unsynced
 

@@ -73,7 +73,8 @@ class Recording:
         self._summary = Summary(self.index)
         self._opening = threading.Lock()
         self._recent = RecentIds(RECENT_CHUNKS)
-        self._store_infos: set[bytes] = set()
+        self._store_infos: set[bytes] = set()  # what they say
+        self._new_store_infos: set[bytes] = set()  # those not yet in the log
         self._unindexed: list[Place] = []  # what the log holds and the index not yet
         self._index_fails = False
 
@@ -91,19 +92,24 @@ class Recording:
                 return
             if self.removed:
                 raise RecordingRemoved(f"recording {self.name} was removed")
+            self.log.segments.clear()
+            self.index.clear()
             try:
-                self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                recover(self.directory, self.log, self.index)
-                self.last_write = max((each.path.stat().st_mtime for each in self.log.segments), default=time.time())
-                if self.log.segments:
-                    origin = origin_of(self.log.segments[0].path)
-                    self.started = origin.started if origin else 0.0
-                else:
-                    self.index.begin_segment(self.log.begin_segment(()))
-                    self.started = time.time()
+                self._open()
             except OSError as error:
                 raise LogWriteError(error, self.directory) from error
             self.is_open = True
+
+    def _open(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        recover(self.directory, self.log, self.index)
+        if self.log.segments:
+            self.last_write = max(segment.path.stat().st_mtime for segment in self.log.segments)
+            origin = origin_of(self.log.segments[0].path)
+            self.started = origin.started if origin else 0.0
+        else:
+            self.last_write = self.started = time.time()
+            self._begin_segment([])
 
     # for readers
 
@@ -197,9 +203,11 @@ class Recording:
         """Whether a message is not in the log already; from now on it counts as if it were, until `forget`."""
         if entry.kind == rrd.Kind.STORE_INFO:
             key = store_info_key(b"".join(message))
-            known = key in self._store_infos
+            if key in self._store_infos:
+                return False
             self._store_infos.add(key)
-            return not known
+            self._new_store_infos.add(key)
+            return True
         return self.is_new_chunk(entry.chunk_id)
 
     def is_new_chunk(self, chunk_id: bytes) -> bool:
@@ -229,13 +237,14 @@ class Recording:
         for entry in entries:
             self._unindexed.append(Place(offset, entry))
             offset += entry.size
+        self._new_store_infos.clear()
         self.last_write = time.time()
 
     def _forget(self, entries: Sequence[IndexEntry]) -> None:
         """Messages that `is_new` let pass were not written: they may come again."""
         self._recent.discard([entry.chunk_id for entry in entries])
-        if any(entry.kind == rrd.Kind.STORE_INFO for entry in entries):
-            self._store_infos = set(self._read_store_infos())
+        self._store_infos -= self._new_store_infos
+        self._new_store_infos.clear()
 
     def _segment_is_full(self, size: int) -> bool:
         segment = self.log.segments[-1]
@@ -250,10 +259,16 @@ class Recording:
                 self._unindexed = []
             limit = min(MAX_PREAMBLE_BYTES, self._segment_bytes // 4)
             messages, places = preamble(last, self.index.segments[-1], self.index.names, limit)
-            self.index.begin_segment(self.log.begin_segment(messages))
-            self.index.add(places)
+            self._begin_segment(messages)
+            self._unindexed = places
         except OSError as error:
             raise LogWriteError(error, last.path) from error
+
+    def _begin_segment(self, preamble: list[bytes]) -> None:
+        """The index first: what lies in a log has a place there. Raises LogWriteError, OSError."""
+        index = self.index.next_segment(self.log.next_path(), rrd.STREAM_HEADER_SIZE + sum(map(len, preamble)))
+        self.log.begin_segment(preamble)
+        self.index.segments.append(index)
 
     def publish(self) -> None:
         """Wake the readers."""

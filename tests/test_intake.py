@@ -10,6 +10,8 @@ import msgpack
 import pytest
 import zmq
 
+from rerund.embedded import EmbeddedDaemon
+from rerund.recording import Recording
 from rerund_sdk import rrd, wire
 from tests.daemons import Daemon
 from tests.raw_producer import Message, RawProducer, blob, chunk, frames_of, values_of
@@ -386,6 +388,29 @@ def test_a_full_disk_stops_its_recording_alone_and_ends_with_the_shortage(
         assert after == [message.data for message in sent]
         assert not any(each["error"] for each in daemon.status()["recordings"])
     assert daemon.said().count("appending stopped") == daemon.said().count("appending again") == 1
+
+
+def test_a_recording_that_takes_long_to_open_keeps_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    opens = threading.Event()
+    prepare = Recording.prepare
+
+    def prepare_slowly(recording: Recording) -> None:
+        if recording.recording_id == "slow":
+            assert opens.wait(30)
+        prepare(recording)
+
+    monkeypatch.setattr(Recording, "prepare", prepare_slowly)
+    with zmq.Context() as context, EmbeddedDaemon(context, http_port=0, grpc_port=0) as daemon:
+        with (
+            RawProducer(daemon.ingest, "slow", context=context, greet=False) as slow,
+            RawProducer(daemon.ingest, "fast", context=context) as fast,
+        ):
+            slow.send(slow.hello())
+            fast.append_and_wait(chunk("fast", "/a", [1.0], [1]))
+            assert not slow.socket.poll(0)
+            opens.set()
+            assert slow.receive(wire.Welcome).written_seq == 0
+            slow.append_and_wait(chunk("slow", "/a", [1.0], [1]))
 
 
 def test_the_daemon_takes_data_over_tcp(make_daemon: Callable[..., Daemon]) -> None:

@@ -110,6 +110,59 @@ def test_a_failed_write_leaves_no_trace_and_can_be_repeated(
     assert not recording.error
 
 
+def _fail(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_new_segment_that_cannot_be_begun_is_begun_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = [_store_info(), *(_scalar(value) for value in range(9))]
+    for name in ("open", "pwritev", "pwrite", "ftruncate"):
+        recording = _recording(tmp_path / name, segment_bytes=4096)
+        for message in sent:
+            with monkeypatch.context() as disk:
+                disk.setattr(os, name, _fail)
+                if recording.log.end.offset + message.entry.size > 4096 and len(recording.log.segments) > 1:
+                    with pytest.raises(LogWriteError):
+                        _append(recording, message)
+            _append(recording, message)
+        assert _content(recording) == [message.data for message in sent]
+        assert len(recording.index.segments) == len(recording.log.segments) > 3
+        assert recording.index.totals == (10, 9)
+        recording.release()
+        again = _recording(tmp_path / name)
+        assert _content(again) == [message.data for message in sent]
+        assert again.index.totals == (10, 9)
+
+
+def test_an_index_that_cannot_be_written_stops_nothing_and_catches_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = _recording(tmp_path)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", _fail)
+        _append(recording, _store_info(), _scalar(1))
+        _append(recording, _scalar(2))
+        assert recording.index.totals == (0, 0)
+    _append(recording, _scalar(3))
+    assert recording.index.totals == (4, 3)
+    assert len(_content(recording)) == 4
+
+
+def test_an_opening_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _recording(tmp_path)
+    _append(first, _store_info(), _scalar(1))
+    first.release()
+    recording = Recording(tmp_path / "rec", "app", "run", 1 << 20, Bells())
+    with monkeypatch.context() as disk:
+        disk.setattr("rerund.recovery.cut_torn_tail", _fail)
+        with pytest.raises(LogWriteError):
+            recording.open()
+    assert not recording.is_open
+    recording.open()
+    assert recording.index.totals == (2, 1)
+    assert len(_content(recording)) == 2
+
+
 def test_a_log_goes_on_where_it_stood(tmp_path: Path) -> None:
     first = _recording(tmp_path)
     _append(first, _store_info(), _scalar(1))
