@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import chain
 from numbers import Number
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -410,7 +411,10 @@ class Arrow:
 
     def __init__(self, arrow_type: pa.DataType) -> None:
         self.arrow_type = arrow_type
-        self.empty: Cell = arrow.empty(arrow_type)
+
+    @cached_property
+    def empty(self) -> Cell:
+        return arrow.empty(self.arrow_type)
 
     def cell(self, data: Any) -> Cell:
         if (array := arrow_given(data, self.arrow_type)) is not None:
