@@ -43,7 +43,7 @@ _LOOK_SECS: Final = 0.008  # how often waiting rows are looked at: bounds what a
 _REST_PER_WORK: Final = 4  # rest four times as long as the last batch took...
 _LONGEST_REST_SECS: Final = 0.008  # ...but no longer than this
 _ROW_BYTES: Final = 32  # of a row beside its cells: ids and times
-_PART_BYTES: Final = 2 * 1024 * 1024
+_PART_BYTES: Final = 1024 * 1024  # a row of half of that or more travels alone and is never copied
 _PART_ROWS: Final = 4096  # few enough to stay in the processor's cache: tests/bench/bench_log.py
 HEAVY_LIMIT: Final = 64 * 1024 * 1024  # bytes of rows not yet encoded, beyond which `log` waits a moment...
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
@@ -347,7 +347,7 @@ class Batcher:
         left = len(series)
         while left:
             row_bytes = series.cells_bytes(0)
-            rows = series.take(min(left, _PART_ROWS, 1 + _PART_BYTES // (1 + row_bytes)))
+            rows = series.take(min(left, _PART_ROWS, max(1, _PART_BYTES // (1 + row_bytes))))
             left -= rows.count
             self._rows_taken += rows.count
             self._send(self._encode(rows))

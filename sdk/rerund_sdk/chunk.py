@@ -42,6 +42,7 @@ _ROW_ID_METADATA: Final = {
     "rerun:is_sorted": "true",
 }
 _INDEX_TYPES: Final = {SEQUENCE: pa.int64(), DURATION: pa.duration("ns"), TIMESTAMP: pa.timestamp("ns")}
+_LARGE_BYTES: Final = 64 * 1024  # of a buffer: below it a copy costs less than a part of its own
 _PLACEHOLDER_ID: Final = "chunk_" + "0" * 32
 
 Int64s: TypeAlias = "npt.NDArray[np.int64]"
@@ -94,7 +95,8 @@ class ChunkEncoder:
         """A chunk that was made elsewhere, with its ids."""
         schema, batch = chunk.batch.schema.serialize().to_pybytes(), chunk.batch.serialize()
         times = [TimeColumn(*index) for index in chunk.indexes]
-        return self._message(schema, batch, chunk.id, chunk.entity_path, chunk.rows, times)
+        payload = [schema, memoryview(batch), END_OF_STREAM]
+        return self._message(payload, chunk.id, chunk.entity_path, chunk.rows, times)
 
     def encode_series(self, rows: Rows, log_time: bool) -> EncodedMessage:
         """One message that holds rows of one series."""
@@ -154,23 +156,23 @@ class ChunkEncoder:
         schema = self._schema(entity_path, times, components)
         batch = pa.RecordBatch.from_arrays(arrays, schema=schema.schema)
         chunk_id = self._ids.next()
-        return self._message(schema.with_id(chunk_id), batch.serialize(), chunk_id, entity_path, row_count, times)
+        payload = schema.large_payload(batch, chunk_id) if _is_large(components) else schema.payload(batch, chunk_id)
+        return self._message(payload, chunk_id, entity_path, row_count, times)
 
     def _message(
         self,
-        schema_bytes: bytes,
-        batch_bytes: pa.Buffer,
+        payload: list[bytes | memoryview],
         chunk_id: bytes,
         entity_path: str,
         row_count: int,
         times: Sequence[TimeColumn],
     ) -> EncodedMessage:
-        size = len(schema_bytes) + batch_bytes.size + len(END_OF_STREAM)
+        size = sum(map(len, payload))
         is_static = not times
         head = self._writer.head(chunk_id, is_static, size, size, COMPRESSION_NONE)
         ranges = tuple(time.range() for time in times) if row_count else ()
         entry = IndexEntry(Kind.ARROW, len(head) + size, chunk_id, entity_path, row_count, is_static, ranges)
-        return EncodedMessage(entry, (head + schema_bytes, memoryview(batch_bytes), END_OF_STREAM))
+        return EncodedMessage(entry, (head + payload[0], *payload[1:]))
 
     def _schema(
         self, entity_path: str, times: Sequence[TimeColumn], components: Sequence[ComponentColumn]
@@ -195,14 +197,59 @@ class _EncodedSchema:
         fields += [_component_field(component) for component in components]
         metadata = {"rerun:id": _PLACEHOLDER_ID, "rerun:entity_path": entity_path, "sorbet:version": SORBET_VERSION}
         self.schema = pa.schema(fields, metadata)
-        encoded = self.schema.serialize().to_pybytes()
-        before, after = encoded.split(_PLACEHOLDER_ID.encode())
-        self._before = before + b"chunk_"
-        self._after = after
+        self._before, self._after = self.schema.serialize().to_pybytes().split(_PLACEHOLDER_ID.encode())
 
-    def with_id(self, chunk_id: bytes) -> bytes:
-        text = chunk_id.hex()
-        return b"".join((self._before, text[:16].upper().encode(), text[16:].encode(), self._after))
+    def payload(self, batch: pa.RecordBatch, chunk_id: bytes) -> list[bytes | memoryview]:
+        """The Arrow stream that holds `batch`."""
+        schema = b"".join((self._before, _id_text(chunk_id), self._after))
+        return [schema, memoryview(batch.serialize()), END_OF_STREAM]
+
+    def large_payload(self, batch: pa.RecordBatch, chunk_id: bytes) -> list[bytes | memoryview]:
+        """The same without a copy of the batch's buffers: worth it where they are large."""
+        parts = _Parts()
+        with pa.ipc.new_stream(pa.PythonFile(parts, "w"), self.schema) as writer:
+            writer.write_batch(batch)
+        payload = parts.joined()
+        payload[0] = bytes(payload[0]).replace(_PLACEHOLDER_ID.encode(), _id_text(chunk_id), 1)
+        return payload
+
+
+class _Parts:
+    """A file that keeps what is written to it as it is; Arrow hands its buffers over without a copy."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._written: list[Any] = []
+
+    def write(self, part: Any) -> int:
+        self._written.append(part)
+        return len(part)
+
+    def flush(self) -> None:
+        pass
+
+    def joined(self) -> list[bytes | memoryview]:
+        """What was written, small parts joined."""
+        parts: list[bytes | memoryview] = []
+        small: list[Any] = []
+        for part in self._written:
+            if len(part) < _LARGE_BYTES:
+                small.append(part)
+                continue
+            parts += [b"".join(small), memoryview(part)]
+            small.clear()
+        parts.append(b"".join(small))
+        return parts
+
+
+def _id_text(chunk_id: bytes) -> bytes:
+    text = chunk_id.hex()
+    return f"chunk_{text[:16].upper()}{text[16:]}".encode()
+
+
+def _is_large(components: Sequence[ComponentColumn]) -> bool:
+    return any(component.lists.nbytes >= _LARGE_BYTES for component in components)
 
 
 def _index_field(time: TimeColumn) -> pa.Field[Any]:
