@@ -19,7 +19,8 @@ from rerund_sdk import arrow
 from rerund_sdk.archetype import as_row
 from rerund_sdk.encodings.tensor import TensorData
 from rerund_sdk.errors import BadData
-from rerund_sdk.storage import Blobs, Booleans, Numbers, Text, TypeStorage, VectorLists, Vectors
+from rerund_sdk.storage import Blobs, Booleans, Numbers, Text, TypeStorage, Vectors
+from rerund_sdk.vector_lists import VectorLists
 from tests.oracle import ours
 
 floats = st.floats(width=32)

@@ -14,8 +14,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
-from numbers import Number
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +33,9 @@ MAX_BLOB_BYTES = 2**31 - 1  # Arrow lists have 32-bit offsets
 class TypeStorage(Storage, Protocol):
     """What the types of the catalogue need of their storage, besides what the logging path needs."""
 
-    empty: Cell  # no instances: what clears a component
+    @property
+    def empty(self) -> Cell:
+        """No instances: what clears a component."""
 
     def cell(self, data: Any) -> Cell:
         """What a caller gave as a cell, checked. Raises BadData."""
@@ -89,7 +90,7 @@ def _ones(count: int) -> Counts:
     return np.ones(count, np.int32)
 
 
-def _lengths(cells: Sequence[Any]) -> Counts:
+def lengths_of(cells: Sequence[Any]) -> Counts:
     return np.fromiter(map(len, cells), np.int32, len(cells))
 
 
@@ -118,7 +119,7 @@ class Vectors:
         return self._convert(data)
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
-        return self.to_arrow(cells[0] if len(cells) == 1 else np.concatenate(cells)), _lengths(cells)
+        return self.to_arrow(cells[0] if len(cells) == 1 else np.concatenate(cells)), lengths_of(cells)
 
     def owned(self, cell: Cell) -> Cell:
         return cell.copy() if type(cell) is np.ndarray else cell
@@ -252,7 +253,7 @@ class Text:
         if list not in set(map(type, cells)):
             return arrow.strings(cells), _ones(len(cells))
         lists = [cell if type(cell) is list else [cell] for cell in cells]
-        return arrow.strings(list(chain.from_iterable(lists))), _lengths(lists)
+        return arrow.strings(list(chain.from_iterable(lists))), lengths_of(lists)
 
     def owned(self, cell: Cell) -> Cell:
         return cell
@@ -329,83 +330,6 @@ def _one_blob(data: Any) -> bytes:
     return new_array(data, np.dtype(np.uint8)).tobytes()
 
 
-class Ragged(NamedTuple):
-    """A cell of lists of different lengths: all vectors one after the other, and how many each list has."""
-
-    values: Values
-    lengths: Counts
-
-
-class VectorLists:
-    """A list of vectors an instance, such as line strips.
-
-    Cell: an array (n, width): one list; (m, n, width): m lists of n; or Ragged.
-    """
-
-    def __init__(self, item: Vectors) -> None:
-        self.item = item
-        self.arrow_type: pa.DataType = pa.list_(pa.field("item", item.arrow_type, nullable=False))
-        self.empty: Cell = Ragged(item.empty, np.empty(0, np.int32))
-
-    def cell(self, data: Any) -> Cell:
-        if type(data) is np.ndarray:
-            if (
-                data.ndim in (2, 3)
-                and data.shape[-1:] == self.item.shape
-                and data.dtype == self.item.dtype
-                and data.flags.c_contiguous
-            ):
-                return data
-            if data.ndim == 3 and len(data):
-                return self.item.cell(data).reshape(len(data), -1, *self.item.shape)
-        elif (array := arrow_given(data, self.arrow_type)) is not None:
-            return self.from_arrow(array)
-        return self._convert(data)
-
-    def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
-        ragged = [self._ragged(cell) for cell in cells]
-        only = len(ragged) == 1
-        values = ragged[0].values if only else np.concatenate([cell.values for cell in ragged])
-        lengths = ragged[0].lengths if only else np.concatenate([cell.lengths for cell in ragged])
-        counts = np.fromiter((len(cell.lengths) for cell in ragged), np.int32, len(ragged))
-        return arrow.lists(self.arrow_type, lengths, self.item.to_arrow(values)), counts
-
-    def owned(self, cell: Cell) -> Cell:
-        return cell.copy() if type(cell) is np.ndarray else cell
-
-    def nbytes(self, cell: Cell) -> int:
-        return int(cell.nbytes if type(cell) is np.ndarray else cell.values.nbytes + cell.lengths.nbytes)
-
-    def from_arrow(self, array: pa.Array[Any]) -> Cell:
-        lengths = arrow.values_of(array.value_lengths(), np.dtype(np.int32)).copy()
-        return Ragged(self.item.from_arrow(array.flatten()), lengths)
-
-    def _ragged(self, cell: Cell) -> Ragged:
-        if type(cell) is not np.ndarray:
-            return cell  # type: ignore[no-any-return]
-        if cell.ndim == 2:
-            return Ragged(cell, np.array([len(cell)], np.int32))
-        return Ragged(cell.reshape(-1, cell.shape[-1]), np.full(len(cell), cell.shape[1], np.int32))
-
-    def _convert(self, data: Any) -> Cell:
-        try:
-            lists = list(data)
-        except TypeError:
-            raise BadData(f"expected a list of lists of vectors, got {shown(data)}") from None
-        if not lists:
-            return self.empty
-        if _is_vector(lists[0]):
-            return self.item.cell(lists)  # of a single list
-        arrays = [self.item.cell(np.asarray(item) if hasattr(item, "__array__") else item) for item in lists]
-        return Ragged(np.concatenate(arrays), _lengths(arrays))
-
-
-def _is_vector(data: Any) -> bool:
-    if isinstance(data, list | tuple):
-        return len(data) > 0 and isinstance(data[0], Number | np.generic)
-    return np.ndim(data) == 1
-
-
 class Arrow:
     """Anything nested: structs, unions, lists of them. Cell: an Arrow array of the type, which nobody can change."""
 
@@ -422,7 +346,7 @@ class Arrow:
         raise BadData(f"expected an Arrow array of type {self.arrow_type}, got {shown(data)}")
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
-        return cells[0] if len(cells) == 1 else pa.concat_arrays(cells), _lengths(cells)
+        return cells[0] if len(cells) == 1 else pa.concat_arrays(cells), lengths_of(cells)
 
     def owned(self, cell: Cell) -> Cell:
         return cell

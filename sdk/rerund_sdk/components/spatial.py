@@ -13,7 +13,7 @@ from rerund_sdk.columns import DescribedComponentBatch
 from rerund_sdk.conventions import ViewCoordinatesConventions
 from rerund_sdk.encoding import Choice, Component, batch_of
 from rerund_sdk.encodings import DVec2D, Float32, Float32Like, Float64, UInt32, Utf8, Vec2D, Vec3D, Vec3DLike
-from rerund_sdk.storage import VectorLists
+from rerund_sdk.vector_lists import VectorLists
 
 
 class AxisLength(Float32, Component):
