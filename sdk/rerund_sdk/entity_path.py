@@ -10,6 +10,7 @@ from typing import Any, Final
 _SAFE: Final = re.compile(r"^(/[\w.\-]+)+$")  # \w: Unicode letters, digits, _
 _NAMED_ESCAPES: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _TOKENS: Final = re.compile(r"\\u\{([0-9a-fA-F]{1,6})\}|\\(.)|(/)|([^\\/]+)|(\\)", re.DOTALL)
+_SLASHES: Final = re.compile(r"(\\.)|/+", re.DOTALL)  # or an escaped character, which may be a slash
 
 logger = logging.getLogger("rerund_sdk")
 
@@ -35,7 +36,7 @@ def normalise(path: str | Iterable[Any]) -> str:
     if _SAFE.match(rooted):
         return rooted
     normal = new_entity_path(_parts(path))
-    if normal.strip("/") != re.sub("/+", "/", path).strip("/"):
+    if normal.strip("/") != _SLASHES.sub(lambda match: match[1] or "/", path).strip("/"):
         logger.warning("entity path %r is not properly escaped: it is recorded as %r", path, normal)
     return normal
 

@@ -63,13 +63,13 @@ def _of_daemon(name: str) -> Sequence[tuple[str, Bytes]]:
     """A recording of the daemon, up to its end now, in an unnamed file: it may be larger than memory."""
     from rerund_sdk.control import ControlClient
 
-    spool = tempfile.TemporaryFile()  # noqa: SIM115  # FileBytes keeps it
-    spool.write(rrd.STREAM_HEADER)
-    try:
-        with ControlClient() as daemon:
-            for messages in daemon.subscribe(name, timeout=_DAEMON_SECS, follow=False):
-                spool.write(messages.data)
-    except (TimeoutError, RerundError) as error:
-        raise LoadError(f"{name!r} is no file, and the daemon has no such recording: {error}") from error
-    spool.flush()
-    return [(name, FileBytes(os.dup(spool.fileno())))]
+    with tempfile.TemporaryFile() as spool:
+        spool.write(rrd.STREAM_HEADER)
+        try:
+            with ControlClient() as daemon:
+                for messages in daemon.subscribe(name, timeout=_DAEMON_SECS, follow=False):
+                    spool.write(messages.data)
+        except (TimeoutError, RerundError) as error:
+            raise LoadError(f"{name!r} is no file, and the daemon has no such recording: {error}") from error
+        spool.flush()
+        return [(name, FileBytes(os.dup(spool.fileno())))]
