@@ -11,7 +11,7 @@ def layout() -> rrb.Blueprint:
         origin="/world",
         name="hall",
         contents=["$origin/**", "- $origin/robot/front_camera/depth", "- $origin/*/image", "- $origin/*/*/image"],
-        eye_controls=rrb.EyeControls3D(position=(-4.4, -9.6, 6.6), look_target=(-0.1, -0.9, 0.1)),
+        eye_controls=rrb.EyeControls3D(position=(-3.9, -9.0, 6.2), look_target=(0.0, -0.9, 0.0)),
         line_grid=rrb.LineGrid3D(visible=True, spacing=1.0, color=[70, 74, 82, 90]),
         background=[18, 20, 24],
     )
@@ -25,7 +25,7 @@ def layout() -> rrb.Blueprint:
         rrb.TimeSeriesView(origin="/planner/drive", name="drive"),
         rrb.TimeSeriesView(origin="/calibration", name="calibration error (log10)"),
         rrb.TimeSeriesView(origin="/machine/cpu", name="this machine's CPU"),
-        rrb.TextLogView(name="log"),
+        rrb.TextLogView(name="log", columns=rrb.TextLogColumns(text_log_columns=["LogLevel", "Body"])),
     ]
     return rrb.Blueprint(
         rrb.Vertical(

@@ -25,7 +25,7 @@ def main() -> None:
     for t in program.ticks(hz=10):
         log_robot(t)
         points = scan(t, random)
-        rr.log(f"{ROBOT}/lidar", rr.Points3D(points, colors=by_height(points[:, 2]), radii=0.018))
+        rr.log(f"{ROBOT}/lidar", rr.Points3D(points, colors=by_height(points[:, 2]), radii=rr.Radius.ui_points(1.6)))
 
 
 def log_what_never_changes() -> None:
@@ -42,10 +42,9 @@ def log_what_never_changes() -> None:
         ),
         static=True,
     )
-    length, width, height = world.HALL
-    corners = [(-length, -width), (length, -width), (length, width), (-length, width), (-length, -width)]
-    outline = [[(x, y, z) for x, y in corners] for z in (0.0, height)]
-    rr.log("/world/walls", rr.LineStrips3D(outline, colors=[120, 126, 136], radii=0.02), static=True)
+    x, y, _ = world.HALL
+    outline = [(-x, -y, 0), (x, -y, 0), (x, y, 0), (-x, y, 0), (-x, -y, 0)]
+    rr.log("/world/walls", rr.LineStrips3D([outline], colors=[120, 126, 136], radii=0.015), static=True)
     body = rr.Boxes3D(
         centers=[(0, 0, 0.3), (0, 0, 0.62)],
         half_sizes=[(0.42, 0.28, 0.22), (0.08, 0.08, 0.1)],

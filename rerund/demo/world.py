@@ -57,7 +57,7 @@ def furniture() -> tuple[Box, ...]:
         Box(at(0, sign * (width + 0.1), height / 2), (length, 0.1, height / 2), _WALL) for sign in (-1, 1)
     ]
     pillars = [Box(at(x, y, height / 2), (0.2, 0.2, height / 2), _PILLAR) for x in (-6.2, 6.2) for y in (-4.2, 4.2)]
-    return (*walls, *pillars, *_racks(), Box(at(0, -4.3, 0.375), (1.3, 0.45, 0.375), _TABLE))
+    return (*walls, *pillars, *_racks(), Box(at(0, -4.3, 0.375), (1.0, 0.42, 0.375), _TABLE))
 
 
 def _racks() -> list[Box]:
