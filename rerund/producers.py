@@ -27,7 +27,6 @@ class ProducerInfo(NamedTuple):
     messages: int
     rows: int
     bytes: int
-    lost_rows: int  # as it declared itself
 
 
 class Producer:
@@ -46,7 +45,6 @@ class Producer:
         self.messages = 0
         self.rows = 0
         self.bytes = 0
-        self.lost_rows = 0
 
     def info(self, now: float) -> ProducerInfo:
         hello = self.hello
@@ -63,5 +61,4 @@ class Producer:
             self.messages,
             self.rows,
             self.bytes,
-            self.lost_rows,
         )

@@ -53,7 +53,7 @@ class Server:
         self.store = Store(config.home, config.segment_bytes, self.bells)
         self.viewers: list[ViewerInfo] = []  # edges add and remove them
         self.info = _not_yet(config, embedded)  # as daemon.json says; filled in at the start
-        self.intake = Intake(self.store, self.context, _no_welcome(config), _sync_secs(config), self.stop)
+        self.intake = Intake(self.store, self.context, self._welcome(), _sync_secs(config), self.stop)
         self.control = Control(self, self.info.control)
         self.edges = self._edges()
         self.files = FileEdge(self)  # ends after the intake: so files have what came last
@@ -126,10 +126,7 @@ class Server:
             await edge.start()
         await self.files.start()
         self.info = self._describe(tcp)
-        self.intake.welcome = self.intake.welcome._replace(
-            control=self.info.control, http=self.info.http, grpc=self.info.grpc
-        )
-        self.intake.start()
+        self.intake.start(self._welcome())
         self._sample()
         if not self.embedded:
             self._write_daemon_file()
@@ -170,6 +167,10 @@ class Server:
             http=self.web.endpoint,
             grpc=self.grpc.endpoint,
         )
+
+    def _welcome(self) -> wire.Welcome:
+        info, most = self.info, self.config.max_message_bytes
+        return wire.Welcome(wire.PROTOCOL, VERSION, 0, most, info.control, info.http, info.grpc)
 
     def _write_daemon_file(self) -> None:
         path = places.daemon_file(self.config.instance)
@@ -237,10 +238,6 @@ def _not_yet(config: Config, embedded: bool) -> places.DaemonInfo:
     return places.DaemonInfo(
         0, 0.0, 0.0, VERSION, wire.PROTOCOL, config.instance, str(config.home), ingest, control, (), "", ""
     )
-
-
-def _no_welcome(config: Config) -> wire.Welcome:
-    return wire.Welcome(wire.PROTOCOL, VERSION, 0, config.max_message_bytes, "", "", "")
 
 
 def _sync_secs(config: Config) -> float | None:
