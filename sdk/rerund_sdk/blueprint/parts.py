@@ -144,17 +144,9 @@ class _ViewProperty(NamedTuple):
     archetype: type[Archetype]
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(view_property,))
-class DeclaredView(View):
-    """Base of the views in views.py: a class statement says its identifier and its properties, the rest is here."""
-
-    origin: Any = "/"
-    contents: ViewContentsLike = "$origin/**"
-    name: Any = None
-    visible: Any = None
-    titlebar: Any = None
-    defaults: Any = None
-    overrides: Any = None
+@dataclass_transform(kw_only_default=True, eq_default=False)
+class _DeclarativeView(View):
+    """What makes a class statement a view. Its own attributes are no arguments to type checkers, those below are."""
 
     _identifier: ClassVar[str]
     _properties: ClassVar[dict[str, type[Archetype]]]
@@ -175,6 +167,18 @@ class DeclaredView(View):
                 if value is not None:
                     properties[archetype.__name__] = value if isinstance(value, archetype) else archetype(value)
             super().__init__(class_identifier=self._identifier, properties=properties, **arguments)
+
+
+class DeclaredView(_DeclarativeView, identifier=""):
+    """Base of the views in views.py: a class statement says its identifier and its properties, the rest is here."""
+
+    origin: Any = "/"
+    contents: ViewContentsLike = "$origin/**"
+    name: Any = None
+    visible: Any = None
+    titlebar: Any = None
+    defaults: Any = None
+    overrides: Any = None
 
 
 class Container(Part):
