@@ -32,7 +32,7 @@ class GroupCommit:
     """Belongs to the intake thread, but for the thread that it runs."""
 
     def __init__(self, secs: float | None, done: Callable[[], None]) -> None:
-        """secs: longest that data waits; None: it is never synced. done: called on any thread when `synced` has more."""
+        """secs: longest that data waits; None: for ever. done: called on any thread when there is more in `synced`."""
         self._secs = secs
         self._done = done
         self._unsynced: set[Recording] = set()
