@@ -6,6 +6,8 @@ from . import components as components
 from . import encodings as encodings
 from .any_value import AnyBatchValue as AnyBatchValue
 from .any_value import AnyValues as AnyValues
+from .any_value import ComponentValueLike as ComponentValueLike
+from .any_value import DynamicArchetype as DynamicArchetype
 from .api import disable_timeline as disable_timeline
 from .api import disconnect as disconnect
 from .api import flush as flush
@@ -94,6 +96,7 @@ from .columns import ComponentBatchLike as ComponentBatchLike
 from .columns import ComponentBatchMixin as ComponentBatchMixin
 from .columns import ComponentColumn as ComponentColumn
 from .columns import ComponentColumnList as ComponentColumnList
+from .columns import ComponentMixin as ComponentMixin
 from .columns import DescribedComponentBatch as DescribedComponentBatch
 from .components import AlbedoFactor as AlbedoFactor
 from .components import GraphEdge as GraphEdge
@@ -112,7 +115,6 @@ from .dataframe import AUTO_INDEX as AUTO_INDEX
 from .dataframe import send_chunks as send_chunks
 from .dataframe import send_dataframe as send_dataframe
 from .dataframe import send_record_batch as send_record_batch
-from .dynamic_archetype import DynamicArchetype as DynamicArchetype
 from .encodings import Angle as Angle
 from .encodings import AnnotationInfo as AnnotationInfo
 from .encodings import ChannelDatatype as ChannelDatatype
