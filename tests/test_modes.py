@@ -19,6 +19,7 @@ from rerund_sdk.daemon_sink import DaemonSink, EmbeddedSink
 from rerund_sdk.errors import ModeError, PlaceError
 from rerund_sdk.file_sink import FileSink
 from rerund_sdk.grpc_sink import GrpcSink
+from rerund_sdk.strictness import RerunWarning
 from tests.homes import Home, chunk_of, is_chunk, messages_of, program, wait_until
 
 RERUN = Path(sys.executable).with_name("rerun")
@@ -111,7 +112,7 @@ def test_connect_grpc_to_our_own_daemon_takes_its_faster_way_in(home: Home, reco
 
 
 def test_without_a_recording_a_mode_warns_and_does_nothing(home: Home) -> None:
-    with pytest.warns(rr.RerunWarning if hasattr(rr, "RerunWarning") else Warning, match=r"rr\.init"):
+    with pytest.warns(RerunWarning, match=r"rr\.init"):
         rr.spawn()
     assert places.read_daemon() is None
     assert not list(home.folder.glob("home/*"))

@@ -256,14 +256,14 @@ def test_drop_newest_keeps_the_first(make_box: Callable[..., Box]) -> None:
 
 def test_block_waits_for_room_and_gives_up_in_time(make_box: Callable[..., Box]) -> None:
     box = make_box(memory_bytes=MIB, spill_bytes=0, when_full="block", block_secs=0.3)
-    box.put(*(message("/image", size=300_000) for _ in range(3)))
+    box.put(*(message("/image", size=200_000) for _ in range(5)))
     started = time.monotonic()
-    box.put(message("/image", size=300_000))
+    box.put(message("/image", size=200_000))
     assert 0.3 <= time.monotonic() - started < 5
     assert box.outbox.lost_rows == 1
 
     threading.Timer(0.1, box.receive_all).start()
-    box.put(message("/image", size=300_000))
+    box.put(message("/image", size=200_000))
     assert box.outbox.lost_rows == 1
 
 
@@ -271,6 +271,16 @@ def test_one_message_larger_than_the_memory_is_delivered(make_box: Callable[...,
     box = make_box(memory_bytes=MIB, spill_bytes=0)
     box.put(message("/image", size=3 * MIB))
     assert len(box.receive_all()) == 1
+
+
+def test_messages_larger_than_the_memory_go_over_the_disk(make_box: Callable[..., Box]) -> None:
+    box = make_box(memory_bytes=MIB, spill_bytes=256 * MIB)
+    given = [message("/image", size=3 * MIB) for _ in range(20)]
+    for one in given:
+        box.put(one)
+        assert box.outbox.memory < 5 * MIB
+    assert [content(m) for m in box.receive_all()] == [content(m) for m in given]
+    assert box.outbox.lost_rows == 0
 
 
 def test_a_disk_that_cannot_be_written_costs_no_row_that_memory_holds(

@@ -124,6 +124,7 @@ class Outbox:
         self.in_flight: deque[InFlight] = deque()
         self.memory = 0  # bytes
         self.disk_takes_more = False  # set by the spiller while it can write
+        self.wants_back = False  # somebody sends, so the spiller should read back; it resets this
         self.on_tail: Callable[[], None] = lambda: None  # the spiller's: called, with the lock held, when it has work
         self.last_number = 0
         self.last_seq = 0
@@ -179,7 +180,8 @@ class Outbox:
             while not batch and (given := [self.singly.popleft()] if self.singly else self._next_batch()):
                 batch = [queued for queued in given if not self._is_too_large(queued, max_message_bytes)]
             if any(queue.on_disk for queue in self.queues):
-                self.changed.notify_all()  # the spiller may read on
+                self.wants_back = True
+                self.changed.notify_all()
             if not batch:
                 return None
             self.last_seq += 1
@@ -304,8 +306,9 @@ class Outbox:
         return self.small
 
     def _has_room(self, needed: int) -> bool:
-        # One message larger than all the memory passes when it is alone
-        return self.memory + needed <= self.limits.memory_bytes or self.memory == 0
+        limit = self.limits.memory_bytes
+        # A large message is in memory anyway: the last one may go over the limit, so that it has a way to the disk
+        return self.memory + needed <= limit or (needed > limit // 4 and self.memory <= limit)
 
     def _make_room(self, needed: int, queue: Queue) -> bool:
         """Whether a message that belongs to `queue` may stay; what is less urgent goes first."""

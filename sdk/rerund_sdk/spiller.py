@@ -98,8 +98,11 @@ class Spiller:
     def _run(self) -> None:
         while self._wait_for_work():
             try:
-                for queue in self._outbox.queues:
+                wanted = list(filter(self._wants_back, self._outbox.queues))
+                self._outbox.wants_back = False  # before reading: who is told of what was read may ask again at once
+                for queue in wanted:
                     self._read_back(queue)
+                for queue in self._outbox.queues:
                     self._write_tail(queue)
                 self._went_well()
             except OSError as error:
@@ -119,7 +122,7 @@ class Spiller:
             return not self._closing
 
     def _wants_back(self, queue: Queue) -> bool:
-        if not queue.on_disk or queue.head_bytes >= self._step // 2:
+        if not self._outbox.wants_back or not queue.on_disk or queue.head_bytes >= self._step // 2:
             return False
         return not queue.head or self._outbox.memory + self._step <= self._outbox.limits.memory_bytes // 2
 
@@ -129,8 +132,6 @@ class Spiller:
         return self._outbox.limits.when_full == "drop-oldest" or self.nbytes + self._step <= self._limit
 
     def _read_back(self, queue: Queue) -> None:
-        if not self._wants_back(queue):
-            return
         spill = self._spills[queue]
         batch = spill.read(self._step)
         with self._outbox.changed:

@@ -1,0 +1,141 @@
+"""Processes made of processes: every row of every one of them is in the log once, and in order."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.homes import Home, chunk_of, is_chunk, messages_of, program
+
+FORKS = Path(__file__).parent / "programs" / "forks.py"
+CHILDREN = 6
+ROWS = 300
+
+
+@pytest.mark.parametrize("end", ["return", "exit", "exception"])
+@pytest.mark.parametrize("how", ["fork", "spawn", "forkserver", "os.fork"])
+@pytest.mark.timeout(120)
+def test_children_log_into_the_recording_of_their_parent(home: Home, how: str, end: str) -> None:
+    home.daemon()
+    assert_all_rows(home, how, end, CHILDREN if how != "spawn" else 3)
+
+
+@pytest.mark.parametrize("how", ["pool", "executor"])
+@pytest.mark.timeout(120)
+def test_workers_of_a_pool_log_into_the_recording_of_their_parent(home: Home, how: str) -> None:
+    home.daemon()
+    assert_all_rows(home, how, "return", CHILDREN)
+
+
+def assert_all_rows(home: Home, how: str, end: str, children: int) -> None:
+    command = [sys.executable, FORKS, how, end, str(children), str(ROWS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    recording_id, of_thread = done.stdout.split()[-2:]
+    rows = home.rows(recording_id)
+    expected = {f"/child/{number}": list(range(ROWS)) for number in range(children)}
+    expected |= {"/before": list(range(ROWS)), "/after": list(range(ROWS)), "/thread": list(range(int(of_thread)))}
+    assert {path: len(values) for path, values in rows.items()} == {path: len(v) for path, v in expected.items()}
+    assert rows == expected
+
+
+def test_what_the_parent_has_not_sent_at_the_fork_it_sends_itself(home: Home) -> None:
+    """There is no daemon until both have logged, so all that the parent logged waits when it forks."""
+    done = program(
+        "import os, sys, subprocess, rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run-1'); rr.connect()\n"
+        "for n in range(100): rr.log('/parent', rr.Scalars(n))\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    for n in range(100): rr.log('/child', rr.Scalars(n))\n"
+        "    sys.exit(0 if rr.flush(timeout_sec=20) else 1)\n"
+        "subprocess.run([sys.executable, '-m', 'rerund', 'start'], check=True)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0\n"
+        "assert rr.flush(timeout_sec=20)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert home.rows("run-1") == {"/parent": list(range(100)), "/child": list(range(100))}
+
+
+def test_parent_and_children_are_producers_of_their_own(home: Home) -> None:
+    home.daemon()
+    done = program(
+        "import os, sys, json, rerund_sdk as rr\n"
+        "from rerund_sdk.control import ControlClient\n"
+        "rr.init('app', recording_id='run-1'); rr.connect(); rr.log('/a', rr.Scalars(0)); rr.flush(timeout_sec=20)\n"
+        "(read, write), (end, begin) = os.pipe(), os.pipe()\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    rr.log('/b', rr.Scalars(0)); rr.flush(timeout_sec=20)\n"
+        "    os.write(write, b'x'); os.read(end, 1); sys.exit(0)\n"
+        "os.read(read, 1)\n"
+        "with ControlClient() as client: producers = client.request('status')['producers']\n"
+        "print(json.dumps([sorted(p['pid'] for p in producers) == sorted([os.getpid(), pid]),"
+        " len({p['producer_id'] for p in producers})]))\n"
+        "os.write(begin, b'x')\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[true, 2]"
+
+
+def test_a_child_that_logs_nothing_opens_no_connection(home: Home) -> None:
+    home.daemon()
+    done = program(
+        "import os, sys, rerund_sdk as rr\n"
+        "from rerund_sdk.control import ControlClient\n"
+        "rr.init('app', recording_id='run-1'); rr.connect(); rr.log('/a', rr.Scalars(0)); rr.flush(timeout_sec=20)\n"
+        "if os.fork() == 0: sys.exit(0)\n"
+        "os.wait()\n"
+        "with ControlClient() as client: print(len(client.request('status')['producers']))\n"
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
+
+
+def test_a_grandchild_logs_too(home: Home) -> None:
+    home.daemon()
+    done = program(
+        "import os, sys, rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run-1'); rr.connect()\n"
+        "for depth in range(3):\n"
+        "    rr.log(f'/{depth}', rr.Scalars(depth))\n"
+        "    if os.fork() != 0:\n"
+        "        os.wait(); sys.exit(0)\n"
+        "rr.log('/leaf', rr.Scalars(9))\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert home.rows("run-1") == {"/0": [0], "/1": [1], "/2": [2], "/leaf": [9]}
+
+
+def test_what_was_flushed_before_os_exit_is_there(home: Home) -> None:
+    home.daemon()
+    done = program(
+        "import os, rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run-1'); rr.connect(); rr.log('/a', rr.Scalars(0))\n"
+        "if os.fork() == 0:\n"
+        "    rr.log('/b', rr.Scalars(1)); rr.flush(timeout_sec=20); os._exit(0)\n"
+        "os.wait()\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert home.rows("run-1") == {"/a": [0], "/b": [1]}
+
+
+def test_a_child_leaves_what_spills_in_files_of_its_own(home: Home) -> None:
+    done = program(
+        "import os, sys, rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run-1'); rr.connect(delivery=rr.Delivery(memory_bytes=1 << 20))\n"
+        "image = os.urandom(300_000)\n"
+        "for n in range(10): rr.log('/parent', rr.TextLog(image.hex()))\n"
+        "rr.flush(timeout_sec=0.1)\n"
+        "if os.fork() == 0:\n"
+        "    for n in range(10): rr.log('/child', rr.TextLog(image.hex()))\n"
+        "    sys.exit(0)\n"
+        "os.wait()\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert len({path.name.split("-")[0] for path in home.spilled()}) == 2
+    chunks = [chunk_of(m) for path in home.spilled() for m in messages_of(path) if is_chunk(m)]
+    rows = {path: sum(c.rows for c in chunks if c.entity_path == path) for path in ("/parent", "/child")}
+    assert rows == {"/parent": 10, "/child": 10}
