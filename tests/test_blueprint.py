@@ -1,5 +1,7 @@
 """Blueprints, against those that the official SDK writes for the same calls."""
 
+# ruff: noqa: ARG005 - every builder takes both modules
+
 from __future__ import annotations
 
 import subprocess
@@ -16,9 +18,8 @@ import rerun.blueprint
 
 import rerund_sdk as rr
 import rerund_sdk.blueprint as rrb
-from rerund_sdk.control import ControlClient
+from rerund_sdk import places
 from rerund_sdk.loading import load_all
-from tests.daemons import Daemon
 from tests.homes import wait_until
 from tests.strict_compare import differences
 
@@ -322,14 +323,15 @@ def test_the_official_tools_accept_a_saved_blueprint(tmp_path: Path) -> None:
     subprocess.run([tool, "rrd", "optimize", path, "-o", tmp_path / "out.rbl"], check=True, capture_output=True)
 
 
-def test_a_blueprint_reaches_the_recordings_of_its_application(daemon: Daemon) -> None:
+@pytest.mark.usefixtures("daemon")
+def test_a_blueprint_reaches_the_recordings_of_its_application() -> None:
     recording = rr.RecordingStream("app", recording_id="live")
     recording.connect()
     recording.log("a", rr.TextLog("hi"))
     assert recording.flush(timeout_sec=30)
-    with ControlClient() as client:
-        grpc = client.request("status")["endpoints"]["grpc"]
-    rrb.Blueprint(rrb.TextLogView(name="log")).connect_grpc("app", url=grpc)
+    daemon = places.read_daemon()
+    assert daemon is not None
+    rrb.Blueprint(rrb.TextLogView(name="log")).connect_grpc("app", url=daemon.grpc)
     wait_until(lambda: any(store.is_blueprint for store in load_all("app/live")))
     recording.disconnect()
 
