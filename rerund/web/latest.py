@@ -20,6 +20,7 @@ from rerund_sdk.chunk_reader import Chunk
 MOST_CHUNKS: Final = 32
 MOST_BYTES: Final = 16 << 20
 LOWEST: Final = -(2**63)
+HIGHEST: Final = 2**63 - 1
 
 
 class Value(NamedTuple):
@@ -53,6 +54,22 @@ def latest_at(
         for found in finder.samples(entity):
             _take(values, finder.open(found), missing, timeline, at)
     return values
+
+
+def next_row(finder: Finder, entities: Collection[str], timeline: str, at: int, *, forward: bool) -> int | None:
+    """The time of the next row of any of `entities` after `at`, or of the last one before. Raises BadRrd, OSError."""
+    best: int | None = None
+    low, high = (at + 1, HIGHEST) if forward else (LOWEST, at - 1)
+    for entity in entities:
+        for found in finder.temporal(entity, timeline, low, high, earliest_first=forward):
+            if best is not None and (found.low >= best if forward else found.high <= best):
+                break
+            times = next(index.values for index in finder.open(found).indexes if index.timeline == timeline)
+            times = times[(times >= low) & (times <= high)]
+            if len(times):
+                nearest = int(times.min() if forward else times.max())
+                best = nearest if best is None else (min if forward else max)(best, nearest)
+    return best
 
 
 def _static(finder: Finder, entity: str, names: set[str]) -> dict[str, Value]:

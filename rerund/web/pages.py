@@ -15,6 +15,7 @@ _POLICY = (
 )
 _POLICIES = {
     "index.html": _POLICY.format(scripts="", styles=""),
+    "recording.html": _POLICY.format(scripts="", styles=""),
     "rerun.html": _POLICY.format(scripts=" 'wasm-unsafe-eval'", styles=" 'unsafe-inline'"),
 }
 _NOT_BUILT = "The web pages are not built: `pip install .` in the source tree builds them.\n"
@@ -22,6 +23,7 @@ _NOT_BUILT = "The web pages are not built: `pip install .` in the source tree bu
 
 def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/", _home)
+    router.add_get("/recordings/{recording:(?s:.+)}", _recording)
     router.add_get("/rerun/{recording:(?s:.+)}", _rerun)
     router.add_get("/icon.svg", _icon)
     router.add_get("/assets/{name:[A-Za-z0-9_.-]+}", _asset)
@@ -29,6 +31,10 @@ def add_routes(router: web.UrlDispatcher) -> None:
 
 async def _home(_request: web.Request) -> web.StreamResponse:
     return _page("index.html")
+
+
+async def _recording(_request: web.Request) -> web.StreamResponse:
+    return _page("recording.html")
 
 
 async def _rerun(_request: web.Request) -> web.StreamResponse:

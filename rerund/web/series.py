@@ -2,14 +2,16 @@
 
 Of each bin of time the first, the last, the least and the greatest value are kept, where they were: what a plot of all
 points would show. The numbers of chunks are kept up to a size, so asking again costs little.
-Limit: one answer opens so many chunks at most, evenly spread over the range; it says how many that leaves, and who asks
-again gets those too.
+Limit: one answer takes only so long, so it may have opened some of the chunks, spread over the range; it says how many
+that leaves, and who asks again gets those too.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,9 +22,10 @@ import pyarrow.compute as pc
 from rerund.web.finder import Finder, Found
 from rerund_sdk.chunk_reader import Chunk
 
-MOST_OPENED: Final = 800  # for one answer
+LONGEST_SECS: Final = 0.1  # that one answer opens chunks
+_LEAST_OPENED: Final = 32  # by one answer, however long it takes
 MOST_LINES: Final = 16  # of one component: the instances of a row
-_KEPT_POINTS: Final = 2_000_000  # 16 bytes each
+_KEPT_POINTS: Final = 1_000_000  # 16 bytes each
 _PART_POINTS: Final = 16  # that a part counts beside its own, for what it takes to keep it
 
 Floats = npt.NDArray[np.float64]
@@ -54,15 +57,19 @@ class Numbers:
         found = list(self._finder.temporal(entity, timeline, low, high))
         parts = [self._known(each, component, timeline) for each in found]
         unknown = [at for at, part in enumerate(parts) if part is None]
+        give_up = time.monotonic() + LONGEST_SECS
+        opened = 0
         for at in _spread(unknown):
+            if opened >= _LEAST_OPENED and time.monotonic() > give_up:
+                break
             parts[at] = self._open(found[at], component, timeline)
+            opened += 1
         times, values = _joined([part for part in parts if part is not None and len(part[0])])
         # of the rows outside the range one on each side, so that lines reach the edges of the plot
         start = max(0, int(np.searchsorted(times, low)) - 1)
         end = int(np.searchsorted(times, high, "right")) + 1
         kept = thinned(times[start:end], values[start:end], bins)
-        missing = max(0, len(unknown) - MOST_OPENED)
-        return Series(times[start:end][kept], values[start:end][kept], len(found), missing)
+        return Series(times[start:end][kept], values[start:end][kept], len(found), len(unknown) - opened)
 
     def _known(self, found: Found, component: str, timeline: str) -> Part | None:
         key = (found.segment, found.offset, component, timeline)
@@ -82,10 +89,15 @@ class Numbers:
         return part
 
 
-def _spread(places: list[int]) -> list[int]:
-    if len(places) <= MOST_OPENED:
-        return places
-    return [places[at] for at in np.linspace(0, len(places) - 1, MOST_OPENED).astype(int).tolist()]
+def _spread(places: list[int]) -> Iterator[int]:
+    """All of them, in an order of which every beginning is spread over the whole."""
+    count = len(places)
+    step = 1 << max(0, count - 1).bit_length()
+    yield from places[:1]
+    while step > 1:
+        half = step // 2
+        yield from (places[at] for at in range(half, count, step))
+        step = half
 
 
 def _joined(parts: list[Part]) -> Part:

@@ -25,7 +25,7 @@ from rerund.errors import RecordingRemoved
 from rerund.log import Position
 from rerund.recording import Recording
 from rerund.web.finder import Finder
-from rerund.web.latest import LOWEST, Value, latest_at
+from rerund.web.latest import HIGHEST, LOWEST, Value, latest_at, next_row
 from rerund.web.series import Numbers
 from rerund.web.stream import close
 from rerund.web.text_rows import Filter, text_rows
@@ -34,11 +34,11 @@ from rerund_sdk.errors import RerundError
 MAX_QUERY_BYTES: Final = 256 * 1024
 _MOST_ENTITIES: Final = 2000  # of one request
 _MOST_BINS: Final = 8192
+_MOST_STEPPED: Final = 500
 _MOST_ROWS: Final = 1000
 _AT_A_TIME: Final = 4  # requests of one page
 _NEWS_PERIOD_S: Final = 0.1
 _NEWS_NAMES: Final = 500  # changed entities that are named; more are "all"
-_HIGHEST: Final = 2**63 - 1
 
 Answer: TypeAlias = tuple[dict[str, Any], list[Any]]  # head, and the buffers that follow it
 
@@ -183,7 +183,7 @@ class Window:
 
     def _latest(self, request: dict[str, Any]) -> Answer:
         """What entities are at a time; `known`: row ids of components that need not be sent again."""
-        at = _time(request["at"], _HIGHEST)
+        at = _time(request["at"], HIGHEST)
         known: dict[str, dict[str, str]] = request.get("known", {})
         head, buffers = [], []
         for entity in _list_of_texts(request["entities"], _MOST_ENTITIES):
@@ -201,7 +201,7 @@ class Window:
 
     def _series(self, request: dict[str, Any]) -> Answer:
         """Numbers over time: for each entry of `lines` its times (int64), then each line's values (float64)."""
-        low, high = _time(request["low"], LOWEST), _time(request["high"], _HIGHEST)
+        low, high = _time(request["low"], LOWEST), _time(request["high"], HIGHEST)
         bins = min(max(int(request["bins"]), 1), _MOST_BINS)
         head, buffers = [], []
         for entity, component in request["lines"][:_MOST_ENTITIES]:
@@ -219,11 +219,23 @@ class Window:
         entities = _list_of_texts(request["entities"], _MOST_ENTITIES)
         limit = min(max(int(request["limit"]), 1), _MOST_ROWS)
         page = text_rows(
-            self._finder, entities, str(request["timeline"]), _time(request["before"], _HIGHEST), limit, wanted
+            self._finder, entities, str(request["timeline"]), _time(request["before"], HIGHEST), limit, wanted
         )
         rows = [{**row._asdict(), "time": str(row.time), "row_id": row.row_id.hex()} for row in page.rows]
         back_to = page.looked_back_to
         return {"rows": rows, "looked_back_to": None if back_to is None else str(back_to)}, []
+
+    def _step(self, request: dict[str, Any]) -> Answer:
+        """The time of the next row, of these entities or of any."""
+        asked = request.get("entities")
+        entities = (
+            [each.entity_path for each in self._recording.entities()][:_MOST_STEPPED]
+            if asked is None
+            else _list_of_texts(asked, _MOST_STEPPED)
+        )
+        at, forward = _time(request["at"], HIGHEST), bool(request["forward"])
+        found = next_row(self._finder, entities, str(request["timeline"]), at, forward=forward)
+        return {"time": None if found is None else str(found)}, []
 
 
 _OPERATIONS: Final[dict[str, Callable[[Window, dict[str, Any]], Answer]]] = {
@@ -231,6 +243,7 @@ _OPERATIONS: Final[dict[str, Callable[[Window, dict[str, Any]], Answer]]] = {
     "latest": Window._latest,
     "series": Window._series,
     "text_rows": Window._text_rows,
+    "step": Window._step,
 }
 
 
@@ -260,7 +273,7 @@ def _as_stream(values: dict[str, Value]) -> pa.Buffer | bytes:
 def _time(value: Any, default: int) -> int:
     if value is None:
         return default
-    return min(max(int(value), LOWEST), _HIGHEST)
+    return min(max(int(value), LOWEST), HIGHEST)
 
 
 def _list_of_texts(value: Any, most: int) -> list[str]:

@@ -71,10 +71,11 @@ function RecordingRow({ recording }: { recording: Recording }) {
   return (
     <li class="recording" data-recording={keyOf(recording)}>
       <span class={recording.live ? "dot live" : "dot"} title={recording.live ? "live" : "nobody logs into it now"} />
-      <a class="name" href={`/rerun/${path}`}>
+      <a class="name" href={`/recordings/${path}`}>
         <span class="quiet">{recording.application_id} /</span> <strong>{recording.recording_id}</strong>
       </a>
       <span class="actions">
+        <a href={`/rerun/${path}`}>Rerun viewer</a>
         <a href={`/api/recordings/${path}.rrd`} download>
           Download
         </a>

@@ -1,0 +1,175 @@
+/** Text logs, the latest row first; older rows come when one scrolls there. */
+
+import { effect, signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { onChange, recording, shownTime, timeline, goTo } from "../model";
+import { timeText } from "../time";
+import { Disconnected } from "../window";
+
+const LEVELS = ["CRITICAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+const PAGE = 100;
+const MOST_ROWS = 2000; // in the page; further back: move the time
+
+interface Row {
+  time: string;
+  row_id: string;
+  entity: string;
+  text: string;
+  level: string;
+  color: number | null;
+}
+
+class Rows {
+  readonly rows = signal<Row[]>([]);
+  readonly backTo = signal<string | null>(null); // older rows may be before this
+  private readonly stops: (() => void)[];
+  private asking = false;
+  private stale = false;
+  private stopped = false;
+
+  constructor(
+    private readonly paths: string[],
+    private readonly level: string,
+    private readonly text: string,
+  ) {
+    const own = new Set(paths);
+    this.stops = [
+      onChange((changed) => {
+        if (shownTime.peek() === null && (changed === null || [...changed].some((path) => own.has(path)))) this.refresh();
+      }),
+      effect(() => {
+        void shownTime.value;
+        void timeline.value?.name;
+        this.refresh();
+      }),
+    ];
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const stop of this.stops) stop();
+  }
+
+  private refresh(): void {
+    this.stale = true;
+    if (!this.asking) void this.run();
+  }
+
+  private async run(): Promise<void> {
+    this.asking = true;
+    try {
+      while (this.stale && !this.stopped) {
+        this.stale = false;
+        await this.newest();
+        await new Promise(requestAnimationFrame);
+      }
+    } catch (error) {
+      if (!(error instanceof Disconnected)) throw error;
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  private async ask(before: string | null, limit: number): Promise<{ rows: Row[]; backTo: string | null }> {
+    const levels = LEVELS.slice(0, LEVELS.indexOf(this.level) + 1);
+    const answer = await recording.ask("text_rows", {
+      entities: this.paths,
+      timeline: timeline.peek()?.name ?? "",
+      before,
+      limit,
+      text: this.text,
+      ...(this.level && { levels: levels.includes("WARN") ? [...levels, "WARNING"] : levels }),
+    });
+    return { rows: answer.head["rows"] as Row[], backTo: answer.head["looked_back_to"] as string | null };
+  }
+
+  /** All rows that came since the last look, so that no event is left out, whatever the link. */
+  private async newest(): Promise<void> {
+    const before = shownTime.peek();
+    let page = await this.ask(before?.toString() ?? null, PAGE);
+    const known = this.rows.peek();
+    const newest = known[0];
+    const rows = page.rows;
+    while (before === null && newest && page.backTo !== null && BigInt(page.backTo) > BigInt(newest.time) && rows.length < MOST_ROWS) {
+      page = await this.ask(page.backTo, PAGE);
+      rows.push(...page.rows.filter((row) => !rows.some((each) => each.row_id === row.row_id)));
+    }
+    if (this.stopped) return;
+    const ids = new Set(rows.map((row) => row.row_id));
+    const oldest = rows[rows.length - 1];
+    const overlaps = before === null && newest && oldest && BigInt(oldest.time) <= BigInt(newest.time);
+    if (overlaps) {
+      const merged = [...rows, ...known.filter((row) => !ids.has(row.row_id))];
+      merged.sort((a, b) => (BigInt(b.time) > BigInt(a.time) ? 1 : BigInt(b.time) < BigInt(a.time) ? -1 : b.row_id < a.row_id ? -1 : 1));
+      this.rows.value = merged.slice(0, MOST_ROWS);
+    } else {
+      this.rows.value = rows;
+      this.backTo.value = page.backTo;
+    }
+  }
+
+  async older(): Promise<void> {
+    const from = this.backTo.peek();
+    if (this.asking || from === null || this.rows.peek().length >= MOST_ROWS) return;
+    this.asking = true;
+    try {
+      const page = await this.ask(from, PAGE);
+      const ids = new Set(this.rows.peek().map((row) => row.row_id));
+      this.rows.value = [...this.rows.peek(), ...page.rows.filter((row) => !ids.has(row.row_id))];
+      this.backTo.value = page.rows.length || page.backTo !== from ? page.backTo : null;
+    } catch (error) {
+      if (!(error instanceof Disconnected)) throw error;
+    } finally {
+      this.asking = false;
+      if (this.stale) this.refresh();
+    }
+  }
+}
+
+export function TextLogView({ paths }: { paths: string[] }) {
+  const [level, setLevel] = useState("");
+  const [text, setText] = useState("");
+  const [rows, setRows] = useState<Rows | null>(null);
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const made = new Rows(paths, level, text);
+    setRows(made);
+    return () => made.stop();
+  }, [paths.join("\n"), level, text]);
+  const line = timeline.value;
+  const scrolled = () => {
+    const { scrollTop, clientHeight, scrollHeight } = list.current!;
+    if (scrollTop + clientHeight > scrollHeight - 200) void rows?.older();
+  };
+  return (
+    <div class="text-log">
+      <div class="tools">
+        <select aria-label="Least level" value={level} onChange={(event) => setLevel(event.currentTarget.value)}>
+          <option value="">all levels</option>
+          {LEVELS.map((each) => (
+            <option key={each} value={each}>
+              {each} and worse
+            </option>
+          ))}
+        </select>
+        <input type="search" placeholder="Find" aria-label="Find in the log" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+      </div>
+      <div class="rows" ref={list} onScroll={scrolled} tabIndex={0} role="log" aria-live="off">
+        {rows?.rows.value.map((row) => (
+          <div class={`row level-${row.level.toLowerCase()}`} key={row.row_id + row.entity}>
+            <button class="plain number" onClick={() => goTo(BigInt(row.time))} title="Go to this time">
+              {line && timeText(BigInt(row.time), line.type)}
+            </button>
+            <span class="level">{row.level}</span>
+            <span class="text" style={row.color === null ? {} : { color: `#${row.color.toString(16).padStart(8, "0")}` }}>
+              {row.text}
+            </span>
+            {paths.length > 1 && <span class="quiet">{row.entity}</span>}
+          </div>
+        ))}
+        {rows && rows.backTo.value === null && <p class="quiet">{rows.rows.value.length ? "The beginning." : "Nothing."}</p>}
+        {rows && rows.rows.value.length >= MOST_ROWS && <p class="quiet">For older rows, go back in time.</p>}
+      </div>
+    </div>
+  );
+}
