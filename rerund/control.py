@@ -136,10 +136,10 @@ class Control:
     # verbs
 
     async def _status(self, _: dict[str, Any]) -> Any:
-        return self._server.status()
+        return await asyncio.to_thread(self._server.status)
 
     async def _recordings(self, _: dict[str, Any]) -> Any:
-        return self._server.recordings()
+        return await asyncio.to_thread(self._server.recordings)
 
     async def _describe(self, args: dict[str, Any]) -> Any:
         return self._find(args).stats()._asdict()
@@ -182,6 +182,7 @@ class Control:
     async def _feed(self, identity: bytes, request: wire.Request, subscription: Subscription) -> None:
         try:
             recording = self._find(request.args)
+            await asyncio.to_thread(recording.open)
             cursor = recording.cursor(_position(recording, request.args.get("from", "start")))
             with self._listed(recording, cursor, identity), contextlib.closing(cursor):
                 await self._send_all(identity, request, subscription, cursor)

@@ -39,6 +39,7 @@ from rerund_sdk.version import VERSION
 log = logging.getLogger(__name__)
 
 _RATE_SECS: Final = 2  # rates are means over this time
+_MAX_SOCKETS: Final = 8192  # edges take one for each recording of each peer
 
 
 class Server:
@@ -48,7 +49,7 @@ class Server:
         """embedded: inside another program: no signals, no runtime directory, requests and data over inproc."""
         self.config = config
         self.embedded = embedded
-        self.context: zmq.Context[Any] = context or zmq.Context()
+        self.context: zmq.Context[Any] = context or _context()
         self.bells = Bells()
         self.store = Store(config.home, config.segment_bytes, self.bells)
         self.viewers: list[ViewerInfo] = []  # edges add and remove them
@@ -186,12 +187,12 @@ class Server:
         await asyncio.to_thread(self.store.delete, recording)
 
     def recordings(self) -> list[dict[str, Any]]:
-        """Figures of every recording, the latest first."""
+        """Figures of every recording, the latest first. From any thread; may read files."""
         stats = [recording.stats()._asdict() for recording in self.store.recordings()]
         return sorted(stats, key=lambda each: float(each["last_write"]), reverse=True)
 
     def status(self) -> dict[str, Any]:
-        """All that is known of the daemon, as JSON would say it."""
+        """All that is known of the daemon, as JSON would say it. From any thread; may read files."""
         process = psutil.Process()
         counters = self.intake.counters
         return {
@@ -202,7 +203,7 @@ class Server:
             "counters": dict(vars(counters)),
             "producers": [producer._asdict() for producer in self.intake.producers()],
             "recordings": self.recordings(),
-            "viewers": [_viewer(viewer) for viewer in self.viewers],
+            "viewers": [_viewer(viewer) for viewer in list(self.viewers)],
             "sinks": self.files.sinks(),
         }
 
@@ -238,6 +239,12 @@ def _not_yet(config: Config, embedded: bool) -> places.DaemonInfo:
     return places.DaemonInfo(
         0, 0.0, 0.0, VERSION, wire.PROTOCOL, config.instance, str(config.home), ingest, control, (), "", ""
     )
+
+
+def _context() -> zmq.Context[Any]:
+    context: zmq.Context[Any] = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, _MAX_SOCKETS)
+    return context
 
 
 def _sync_secs(config: Config) -> float | None:
