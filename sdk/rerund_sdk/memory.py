@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rerund_sdk import current
 from rerund_sdk.errors import ModeError
 from rerund_sdk.sealed_stream import sealed_stream
-from rerund_sdk.sinks import BufferSink, EncodedMessage
+from rerund_sdk.sinks import BufferSink, EncodedMessage, Store
 
 if TYPE_CHECKING:
     from rerund_sdk.recording import RecordingStream
@@ -17,24 +17,38 @@ if TYPE_CHECKING:
 _FOREVER = float("inf")
 
 
-class _SharedBuffer(BufferSink):
-    """A buffer that is drained by another thread than the one that fills it."""
+class _Inbox:
+    """A sink that keeps messages until somebody drains it, from another thread than the one that fills it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.messages: list[EncodedMessage] = []
         self._lock = threading.Lock()
+
+    def open(self, store: Store) -> None:
+        pass
 
     def send(self, messages: Sequence[EncodedMessage]) -> None:
         with self._lock:
-            super().send(messages)
+            self.messages.extend(messages)
 
     def drain(self) -> list[EncodedMessage]:
+        """All messages so far; they are not kept any longer."""
         with self._lock:
-            return super().drain()
+            drained, self.messages = self.messages, []
+        return drained
+
+    def flush(self, deadline: float) -> bool:  # noqa: ARG002 - nothing to wait for
+        return True
+
+    def close(self) -> None:
+        pass
 
     def after_fork(self) -> None:
-        super().after_fork()
-        self._lock = threading.Lock()
+        self.__init__()  # type: ignore[misc]
+
+
+class _Buffer(_Inbox, BufferSink):
+    """An inbox whose messages the next mode takes over."""
 
 
 def memory_recording(recording: RecordingStream | None = None) -> MemoryRecording:
@@ -62,7 +76,7 @@ class MemoryRecording:
 
     def __init__(self, recording: RecordingStream) -> None:
         self._recording = recording
-        self._sink = _SharedBuffer()
+        self._sink = _Buffer()
         self._drained = False
         recording.set_sinks(self._sink)
 
@@ -87,7 +101,7 @@ class BinaryStream:
     """
 
     def __init__(self, recording: RecordingStream) -> None:
-        self.sink = _SharedBuffer()
+        self.sink = _Inbox()
         self._recording = recording
         self._started = False
         recording.set_sinks(self.sink)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from rerund_sdk import wire
 from rerund_sdk.batch import ComponentDescriptor
+from rerund_sdk.chunk import list_array, offsets_of
 from rerund_sdk.chunk_reader import Chunk, Component
 from rerund_sdk.time import DURATION, SEQUENCE, TIMESTAMP, duration_nanos, timestamp_nanos
 
@@ -92,10 +93,10 @@ def batch(chunk: Chunk, wanted: Wanted, time_range: TimeRange | None) -> pa.Reco
 
 
 def lists_of_items(column: pa.Array[Any]) -> pa.Array[Any]:
-    """`column` as lists whose items are nullable and named `item`: all that writers differ in."""
+    """`column` as lists whose items are nullable and named `item`: all that writers differ in. A null stays one."""
     if not pa.types.is_list(column.type):
-        offsets = pa.array(np.arange(len(column) + 1, dtype=np.int32))
-        return pa.ListArray.from_arrays(offsets, column)
+        valid = column.is_valid().to_numpy(zero_copy_only=False)
+        return list_array(column.drop_null(), offsets_of(valid.astype(np.int32)), valid)
     wanted = pa.list_(pa.field("item", column.type.value_type))
     if column.type == wanted and column.type.value_field.name == "item":
         return column
