@@ -27,7 +27,7 @@ from rerund_sdk.errors import DaemonError
 
 START_SECS = 60.0  # a daemon that repairs large logs needs some of it
 STOP_SECS = 30.0  # it drains and syncs
-ANSWER_SECS = 5.0  # a healthy daemon answers within milliseconds
+ANSWER_SECS = 10.0  # a healthy daemon answers within milliseconds, on a machine that is not overloaded
 MAX_LOG_BYTES = 10 * 1024 * 1024  # of daemon.log; then it is put aside as daemon.log.1 at the next start
 
 

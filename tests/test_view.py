@@ -213,9 +213,13 @@ def numbers(path: Path) -> list[float]:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("shown", [("official", "run"), None], ids=["one recording", "all that are active"])
 @pytest.mark.filterwarnings("ignore:RRD file has no footer")  # what the viewer wrote, and was ended at
 def test_a_viewer_behind_the_relay_does_not_notice_a_restart_of_the_daemon(
-    make_daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make_daemon: Callable[..., Daemon],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    shown: tuple[str, str] | None,
 ) -> None:
     daemon = make_daemon()
     for name in ("RERUND_HOME", "XDG_RUNTIME_DIR"):
@@ -223,7 +227,7 @@ def test_a_viewer_behind_the_relay_does_not_notice_a_restart_of_the_daemon(
     seen = tmp_path / "seen.rrd"
 
     async def watch() -> None:
-        relay = Relay(("official", "run"))
+        relay = Relay(shown)
         await relay.start()
         viewer = await asyncio.create_subprocess_exec(
             *("rerun", "--connect", relay.url, "--port", "auto", "--bind", "127.0.0.1", "--save", str(seen)),
