@@ -6,6 +6,7 @@ import pytest
 import rerun
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rerund_sdk.entity_path import escape_part, new_entity_path, normalise
 
 # Python does not know the property Other_Alphabetic, so some marks and symbols are escaped that need not be: that is

@@ -15,6 +15,7 @@ import pytest
 import rerun
 import rerun.blueprint
 from rerun.chunk import RrdReader
+
 from rerund_sdk import footer, messages, rrd
 from rerund_sdk.errors import BadRrd
 

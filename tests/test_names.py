@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import rerun
 from rerun.chunk import RrdReader
+
 from rerund_sdk import names
 
 

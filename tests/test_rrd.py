@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from rerund_sdk import messages, rrd
 from rerund_sdk.errors import BadRrd
 from rerund_sdk.tuid import TuidClock, tuid_parts

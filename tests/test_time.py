@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
+
 from rerund_sdk.errors import BadData
 from rerund_sdk.time import NO_TIME, ThreadTime, shared_thread_time, time_value
 

@@ -6,6 +6,7 @@ import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rerund_sdk import messages, rrd, wire
 from rerund_sdk.errors import BadWireMessage
 
