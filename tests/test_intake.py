@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -257,8 +258,8 @@ def test_a_frame_far_over_the_limit_costs_its_sender_the_connection_and_nobody_e
 class Persistent:
     """Sends numbered chunks for ever and resends what is not acknowledged, through restarts of the daemon."""
 
-    def __init__(self, daemon: Daemon, number: int) -> None:
-        self.daemon = daemon
+    def __init__(self, endpoint: str, number: int) -> None:
+        self.endpoint = endpoint
         self.entity = f"/producer{number}"
         self.sent: list[Message] = []
         self.written = 0
@@ -277,9 +278,9 @@ class Persistent:
         assert not self.thread.is_alive()
 
     def _run(self) -> None:
-        producer = RawProducer(self.daemon.ingest, greet=False)
+        producer = RawProducer(self.endpoint, greet=False)
         while not self._talk(producer):
-            fresh = RawProducer(self.daemon.ingest, greet=False, producer_id=producer.producer_id)
+            fresh = RawProducer(self.endpoint, greet=False, producer_id=producer.producer_id)
             producer.close()
             producer = fresh
         producer.close()
@@ -322,10 +323,13 @@ class Persistent:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("how", ["ipc", "tcp", "small segments"])
 def test_every_chunk_is_in_the_log_exactly_once_and_in_order_though_the_daemon_is_killed_again_and_again(
-    daemon: Daemon,
+    make_daemon: Callable[..., Daemon], how: str
 ) -> None:
-    producers = [Persistent(daemon, number) for number in range(3)]
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    daemon = make_daemon(f"--listen={address}", f"--segment-bytes={'32KiB' if how == 'small segments' else '1GiB'}")
+    producers = [Persistent(address if how == "tcp" else daemon.ingest, number) for number in range(3)]
     for kill in range(5):
         for producer in producers:
             producer.wait_for_written(producer.written + 40 + 17 * kill)
@@ -333,11 +337,20 @@ def test_every_chunk_is_in_the_log_exactly_once_and_in_order_though_the_daemon_i
         daemon.start()
     for producer in producers:
         producer.finish()
-    found = [message for path in daemon.segments() for message in frames_of(path.read_bytes())]
+    everything = [message for path in daemon.segments() for message in frames_of(path.read_bytes())]
+    found = [message for message in everything if rrd.frame_header(message, 0)[0] == rrd.Kind.ARROW]
     for producer in producers:
         sent = [message.data for message in producer.sent]
         assert [message for message in found if producer.entity.encode() in message] == sent
-    assert len(found) == 1 + sum(len(producer.sent) for producer in producers)
+    assert len(found) == sum(len(producer.sent) for producer in producers)
+    assert len(everything) - len(found) == len(daemon.segments())
+    assert how != "small segments" or len(daemon.segments()) > 10
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @pytest.fixture
@@ -400,17 +413,18 @@ def test_a_recording_that_takes_long_to_open_keeps_nobody_else_waiting(monkeypat
         prepare(recording)
 
     monkeypatch.setattr(Recording, "prepare", prepare_slowly)
-    with zmq.Context() as context, EmbeddedDaemon(context, http_port=0, grpc_port=0) as daemon:
-        with (
-            RawProducer(daemon.ingest, "slow", context=context, greet=False) as slow,
-            RawProducer(daemon.ingest, "fast", context=context) as fast,
-        ):
-            slow.send(slow.hello())
-            fast.append_and_wait(chunk("fast", "/a", [1.0], [1]))
-            assert not slow.socket.poll(0)
-            opens.set()
-            assert slow.receive(wire.Welcome).written_seq == 0
-            slow.append_and_wait(chunk("slow", "/a", [1.0], [1]))
+    with (
+        zmq.Context() as context,
+        EmbeddedDaemon(context, http_port=0, grpc_port=0) as daemon,
+        RawProducer(daemon.ingest, "slow", context=context, greet=False) as slow,
+        RawProducer(daemon.ingest, "fast", context=context) as fast,
+    ):
+        slow.send(slow.hello())
+        fast.append_and_wait(chunk("fast", "/a", [1.0], [1]))
+        assert not slow.socket.poll(0)
+        opens.set()
+        assert slow.receive(wire.Welcome).written_seq == 0
+        slow.append_and_wait(chunk("slow", "/a", [1.0], [1]))
 
 
 def test_the_daemon_takes_data_over_tcp(make_daemon: Callable[..., Daemon]) -> None:
