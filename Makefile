@@ -1,6 +1,7 @@
 # make demo   robots, a daemon and a URL to see them at; Ctrl-C ends it
 # make test   everything that a change must pass
 # make check  the part of it that takes seconds: ruff and mypy
+# make bench  rerund beside Rerun: what a log call costs, rows a second, latency
 #
 # All of it works on a fresh machine with Python 3.10 or newer: what is needed is put into .venv, and what only the
 # system can give (browser, X server) is installed with apt where that is possible.
@@ -9,8 +10,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests start hundreds of processes: none of them should compile the modules again
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check system-packages clean
+.PHONY: help demo test check bench system-packages clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -28,6 +32,9 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m tests.bench $(BENCH)
 
 system-packages:
 	@sh tests/system_packages.sh
