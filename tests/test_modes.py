@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import rerund_sdk as rr
-from rerund_sdk import modes, places
+from rerund_sdk import current, modes, places
 from rerund_sdk.daemon_sink import DaemonSink, EmbeddedSink
 from rerund_sdk.errors import ModeError, PlaceError
 from rerund_sdk.file_sink import FileSink
@@ -26,8 +26,7 @@ RERUN = Path(sys.executable).with_name("rerun")
 
 
 @pytest.fixture
-def recording(home: Home) -> Iterator[rr.RecordingStream]:
-    assert home.folder.exists()
+def recording(home: Home) -> Iterator[rr.RecordingStream]:  # noqa: ARG001 - directories to connect in
     made = rr.RecordingStream("app", recording_id="run-1")
     yield made
     made.disconnect()
@@ -84,10 +83,7 @@ def test_a_host_alone_means_the_usual_port() -> None:
 
 
 @pytest.mark.parametrize("address", ["tcp://", "tcp://host:99999", "host:0", "a b", "http://x/y", "tcp://h:1/x"])
-def test_what_is_no_address_is_refused_and_the_mode_stays(
-    home: Home, recording: rr.RecordingStream, address: str
-) -> None:
-    assert home.folder.exists()
+def test_what_is_no_address_is_refused_and_the_mode_stays(recording: rr.RecordingStream, address: str) -> None:
     before = recording.sinks
     with pytest.raises(ModeError, match="tcp://HOST:PORT"):
         rr.connect(address, recording=recording)
@@ -111,7 +107,8 @@ def test_connect_grpc_to_our_own_daemon_takes_its_faster_way_in(home: Home, reco
     assert isinstance(recording.sinks[0], GrpcSink)
 
 
-def test_without_a_recording_a_mode_warns_and_does_nothing(home: Home) -> None:
+def test_without_a_recording_a_mode_warns_and_does_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(current, "_process", None)
     with pytest.warns(RerunWarning, match=r"rr\.init"):
         rr.spawn()
     assert places.read_daemon() is None

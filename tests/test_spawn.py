@@ -134,11 +134,11 @@ def test_without_a_display_the_url_is_told(home: Home, capfd: pytest.CaptureFixt
     recording.disconnect()
 
 
-def test_a_viewer_that_is_not_there_is_refused_and_nothing_started_for_it(home: Home) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_viewer_that_is_not_there_is_refused_and_nothing_started_for_it() -> None:
     recording = rr.RecordingStream("app", recording_id="run-1")
     with pytest.raises(ModeError, match="/no/viewer"):
         rr.spawn(executable_path="/no/viewer", recording=recording)
-    assert home.folder.exists()
     recording.disconnect()
 
 
@@ -155,13 +155,13 @@ def test_a_stale_daemon_file_of_a_pid_that_another_program_has_now_is_no_daemon(
     recording.disconnect()
 
 
-def test_a_daemon_that_cannot_start_is_told_of_in_one_sentence(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_daemon_that_cannot_start_is_told_of_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RERUND_FSYNC", "sometimes")
     recording = rr.RecordingStream("app", recording_id="run-1")
     with pytest.raises(ModeError, match="RERUND_FSYNC") as refusal:
         rr.spawn(recording=recording)
     assert "\n" not in str(refusal.value)
-    assert home.folder.exists()
     recording.disconnect()
 
 
