@@ -111,7 +111,6 @@ from .components import VideoCodec as VideoCodec
 from .contexts import recording_stream_generator_ctx as recording_stream_generator_ctx
 from .contexts import thread_local_stream as thread_local_stream
 from .daemon_sink import DaemonSink as DaemonSink
-from .dataframe import AUTO_INDEX as AUTO_INDEX
 from .dataframe import send_chunks as send_chunks
 from .dataframe import send_dataframe as send_dataframe
 from .dataframe import send_record_batch as send_record_batch
@@ -156,6 +155,7 @@ from .script import script_add_args as script_add_args
 from .script import script_setup as script_setup
 from .script import script_teardown as script_teardown
 from .session import Session as Session
+from .sorbet import AUTO_INDEX as AUTO_INDEX
 from .sorbet import EXTERNAL_IMPORTER_INCOMPATIBLE_EXIT_CODE as EXTERNAL_IMPORTER_INCOMPATIBLE_EXIT_CODE
 from .sorbet import RECORDING_PROPERTIES_PATH as RECORDING_PROPERTIES_PATH
 from .sorbet import RERUN_KIND as RERUN_KIND

@@ -11,6 +11,7 @@ from rerund_sdk.sorbet import AUTO_INDEX
 if TYPE_CHECKING:
     from rerund_sdk.chunk import ChunkEncoder
     from rerund_sdk.memory import BinaryStream, MemoryRecording
+    from rerund_sdk.outbox import Delivery
     from rerund_sdk.recording import RecordingStream
     from rerund_sdk.sinks import EncodedMessage
 
@@ -20,11 +21,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 class RecordingExtras:
     """Base of `RecordingStream`."""
 
-    def connect(self, addr: str | None = None, *, default_blueprint: Any = None) -> None:
-        """Log to a daemon; see `rr.connect`."""
+    def connect(
+        self, addr: str | None = None, *, delivery: Delivery | None = None, default_blueprint: Any = None
+    ) -> None:
+        """Log to a daemon: this machine's, or the one at tcp://HOST:PORT. Starts nothing; see `rr.connect`."""
         from rerund_sdk import modes
 
-        modes.connect(addr, default_blueprint=default_blueprint, recording=self._stream)
+        options = {} if delivery is None else {"delivery": delivery}
+        modes.connect(addr, default_blueprint=default_blueprint, recording=self._stream, **options)
 
     def connect_grpc(self, url: str | None = None, *, default_blueprint: Any = None) -> None:
         """Log to a Rerun viewer or server; see `rr.connect_grpc`."""
@@ -32,17 +36,53 @@ class RecordingExtras:
 
         modes.connect_grpc(url, default_blueprint=default_blueprint, recording=self._stream)
 
-    def spawn(self, **options: Any) -> None:
-        """Log to this machine's daemon and open a viewer; see `rr.spawn`."""
+    def spawn(
+        self,
+        *,
+        port: int = 9876,
+        connect: bool = True,
+        memory_limit: str = "75%",
+        server_memory_limit: str = "1GiB",
+        hide_welcome_screen: bool = False,
+        detach_process: bool = True,
+        executable_name: str = "rerun",
+        executable_path: str | None = None,
+        default_blueprint: Any = None,
+    ) -> None:
+        """Log to this machine's daemon, started if none runs, and open a viewer; see `rr.spawn`."""
         from rerund_sdk import modes
 
-        modes.spawn(recording=self._stream, **options)
+        modes.spawn(
+            port=port,
+            connect=connect,
+            memory_limit=memory_limit,
+            server_memory_limit=server_memory_limit,
+            hide_welcome_screen=hide_welcome_screen,
+            detach_process=detach_process,
+            executable_name=executable_name,
+            executable_path=executable_path,
+            default_blueprint=default_blueprint,
+            recording=self._stream,
+        )
 
-    def serve(self, **options: Any) -> str:
-        """Log to this machine's daemon and open its page; see `rr.serve`."""
+    def serve(
+        self,
+        *,
+        open_browser: bool = True,
+        embedded: bool = False,
+        web_port: int | None = None,
+        default_blueprint: Any = None,
+    ) -> str:
+        """Log to this machine's daemon, or to one inside this process, and open the page; returns its URL."""
         from rerund_sdk import modes
 
-        return modes.serve(recording=self._stream, **options)
+        return modes.serve(
+            open_browser=open_browser,
+            embedded=embedded,
+            web_port=web_port,
+            default_blueprint=default_blueprint,
+            recording=self._stream,
+        )
 
     def serve_grpc(self, **options: Any) -> str:
         """Log to this machine's daemon and return the URL for viewers; see `rr.serve_grpc`."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from types import TracebackType
-from typing import Any
 from uuid import UUID
 
-from rerund_sdk import modes
 from rerund_sdk.batcher import CLOSE_SECS, BatcherConfig
-from rerund_sdk.outbox import Delivery
 from rerund_sdk.recording import RecordingStream
 
 
@@ -42,22 +38,6 @@ class Session(RecordingStream):
             send_properties=send_properties,
             batcher_config=batcher_config,
         )
-
-    def spawn(self, **options: Any) -> None:
-        """Log to this machine's daemon, started if none runs, and open a viewer; options as of `spawn`."""
-        modes.spawn(recording=self, **options)
-
-    def connect(self, addr: str | None = None, *, delivery: Delivery = Delivery()) -> None:  # noqa: B008 - frozen
-        """Log to a daemon: this machine's, or the one at tcp://HOST:PORT. Starts nothing."""
-        modes.connect(addr, delivery=delivery, recording=self)
-
-    def serve(self, *, open_browser: bool = True, embedded: bool = False) -> str:
-        """Log to the daemon, or to one inside this process, and open the recording's web page; returns its URL."""
-        return modes.serve(open_browser=open_browser, embedded=embedded, recording=self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an .rrd file."""
-        modes.save(path, recording=self)
 
     def close(self) -> bool:
         """Deliver what waits and end; whether all of it is where it belongs. Later calls of `log` have no effect."""
