@@ -207,8 +207,9 @@ def test_no_file_remains_when_all_was_delivered(make_box: Callable[..., Box], tm
     box = make_box(memory_bytes=MIB, spill_bytes=64 * MIB)
     box.put(*(message("/image", size=100_000) for _ in range(100)))
     box.receive_all()
+    wait_until(lambda: list((tmp_path / "spill").iterdir()) == [])
+    assert box.spiller.nbytes == 0
     assert box.spiller.close(time.monotonic() + 10) == (0, ())
-    assert list((tmp_path / "spill").iterdir()) == []
 
 
 def test_drop_oldest_keeps_static_data_and_text_and_the_newest_images(

@@ -64,13 +64,16 @@ class SpillQueue:
         self._sized()
 
     def read(self, max_bytes: int) -> list[Queued]:
-        """Take the oldest messages out, as many as fit (one at least); deletes what is drained."""
-        while self._segments:
-            if batch := self._segments[0].read(max_bytes):
-                return batch
-            self._segments.popleft().delete()
+        """Take the oldest messages out, as many as fit (one at least); deletes a segment that is drained."""
+        if not self._segments:
+            return []
+        segment = self._segments[0]
+        batch = segment.read(max_bytes)
+        if not segment.unread:
+            self._segments.popleft()
+            segment.delete()
             self._sized()
-        return []
+        return batch
 
     def drop_oldest_segment(self) -> list[Queued]:
         """Delete the oldest segment; what was in it and not yet read back, without its bytes."""
