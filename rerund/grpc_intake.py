@@ -36,7 +36,7 @@ _LOT_BYTES: Final = 1 << 20  # is sent although something is on its way
 _MAX_HELD_BYTES: Final = 64 << 20  # of blueprints whose recording has not begun
 _THREAD_BYTES: Final = 128 << 10  # to decode more than this takes a thread, so that viewers are not kept waiting
 _UNCOPIED_BYTES: Final = 32 << 10  # smaller frames are cheaper copied
-_PING_MS: Final = 4000
+_PING_SECS: Final = 4.0
 _RETRY_SECS: Final = 0.5  # after the disk refused
 _FINISH_SECS: Final = 10.0  # to have all written, once the sender is gone
 
@@ -206,7 +206,7 @@ class Producer:
         self._changed = asyncio.Event()
         self._error: RerundError | None = None
         self._send(self._hello)
-        self._listener = asyncio.create_task(self._listen())
+        self._tasks = (asyncio.create_task(self._listen()), asyncio.create_task(self._ping()))
 
     async def append(self, message: ForeignMessage) -> None:
         """Send a message on; waits while too much is unacknowledged. Raises RerundError if the intake refused one."""
@@ -221,8 +221,9 @@ class Producer:
 
     async def close(self) -> None:
         """Say goodbye. What is unacknowledged by now may be lost."""
-        self._listener.cancel()
-        await asyncio.gather(self._listener, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._send(wire.Goodbye(self._seq, ()))
         self._socket.close()
 
@@ -251,11 +252,13 @@ class Producer:
 
     async def _listen(self) -> None:
         while self._error is None:
-            if await self._socket.poll(_PING_MS):
-                await self._handle(wire.decode(await self._socket.recv_multipart()))
-                self._changed.set()
-            else:
-                self._send(wire.Ping())
+            await self._handle(wire.decode(await self._socket.recv_multipart()))
+            self._changed.set()
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(_PING_SECS)
+            self._send(wire.Ping())
 
     async def _handle(self, answer: wire.Message) -> None:
         if isinstance(answer, wire.Ack):
