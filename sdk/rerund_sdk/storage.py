@@ -231,7 +231,7 @@ class Booleans(Vectors):
 
 
 class Text:
-    """One string an instance. Cell: a str (one instance), or a list of str."""
+    """One string an instance. Cell: a str (one instance), or a list of str, in which None is a null."""
 
     arrow_type: pa.DataType = pa.utf8()
     empty: Cell = []  # noqa: RUF012  # nobody changes a cell
@@ -243,6 +243,8 @@ class Text:
             return _encodable(str(data))
         if (array := arrow_given(data, self.arrow_type)) is not None:
             return self.from_arrow(array)
+        if isinstance(data, pa.Array) and data.type == self.arrow_type:
+            return data.to_pylist()  # its nulls are kept: such a state ends the one before
         if isinstance(data, np.ndarray) or (hasattr(data, "__array__") and hasattr(data, "__len__")):
             data = np.asarray(data).ravel().tolist()
         if isinstance(data, Sequence | set | frozenset):
@@ -259,7 +261,7 @@ class Text:
         return cell
 
     def nbytes(self, cell: Cell) -> int:
-        return len(cell) if type(cell) is str else sum(map(len, cell)) + 8 * len(cell)
+        return len(cell) if type(cell) is str else sum(len(text or "") for text in cell) + 8 * len(cell)
 
     def from_arrow(self, array: pa.Array[Any]) -> Cell:
         return array.to_pylist()
