@@ -58,6 +58,8 @@ class GrpcEdge:
         handlers = {
             "ReadMessages": grpc.unary_stream_rpc_method_handler(self._read_messages),
             "WriteMessages": grpc.stream_unary_rpc_method_handler(self._write_messages),
+            "WriteTable": grpc.unary_unary_rpc_method_handler(_refuse_tables),
+            "ReadTables": grpc.unary_unary_rpc_method_handler(_refuse_tables),
         }
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         port = bind_port(self._bind, self._config.grpc_port, USUAL_PORT, "--grpc-port")
@@ -94,4 +96,15 @@ class GrpcEdge:
         return b""
 
     async def _read_messages(self, _request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
-        await Feed(self._store, self._viewers, context.peer(), context.write).run(self._config.grpc_replay)
+        async def write(response: bytes) -> None:
+            try:
+                await context.write(response)
+            except grpc.aio.BaseError as error:
+                raise ConnectionError(str(error)) from error
+
+        await Feed(self._store, self._viewers, context.peer(), write).run(self._config.grpc_replay)
+
+
+async def _refuse_tables(_request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "rerund keeps no tables: log the data to a recording")
+    return b""

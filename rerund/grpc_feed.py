@@ -17,12 +17,14 @@ from rerund.foreign import wrap_head
 from rerund.recording import Recording
 from rerund.store import Store
 from rerund_sdk import rrd
+from rerund_sdk.errors import RerundError
 
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES: Final = 256 * 1024  # read in one turn, unless one message alone is larger
 
-Write = Callable[[bytes], Awaitable[None]]  # takes one ReadMessagesResponse; returns when the next may come
+# Takes one ReadMessagesResponse; returns when the next may come. Raises ConnectionError once the caller is gone.
+Write = Callable[[bytes], Awaitable[None]]
 
 
 class Feed:
@@ -71,6 +73,12 @@ class Feed:
                         await self._write(response)
         except RecordingRemoved as error:
             log.info("%s: a viewer at %s gets no more of it", error, self._peer)
+        except RerundError as error:
+            log.error("a viewer at %s does not get recording %s: %s", self._peer, recording.name, error)
+        except ConnectionError:
+            pass  # the caller is gone: `run` is about to be cancelled
+        except Exception:
+            log.exception("recording %s cannot be sent to a viewer at %s", recording.name, self._peer)
         finally:
             cursor.close()
             self._viewers.remove(info)

@@ -307,10 +307,13 @@ def body_of(message: bytes) -> bytes:
 
 def write(daemon: Daemon, bodies: list[tuple[int, bytes]]) -> None:
     """One WriteMessages call of these (kind, body)."""
-    address = daemon.info.grpc.removeprefix("rerun+http://").removesuffix("/proxy")
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address_of(daemon)) as channel:
         call = channel.stream_unary(SERVICE + "WriteMessages")
         call(iter([wrap_head(kind, len(body)) + body for kind, body in bodies]), timeout=20)
+
+
+def address_of(daemon: Daemon) -> str:
+    return daemon.info.grpc.removeprefix("rerun+http://").removesuffix("/proxy")
 
 
 class Reader:
@@ -362,3 +365,12 @@ def test_a_viewer_that_dies_in_the_middle_is_forgotten(daemon: Daemon, tmp_path:
         wait_until(lambda: not daemon.status()["viewers"])
         with Reader(daemon.info.grpc) as reader:
             reader.wait_for(52)
+
+
+def test_tables_are_refused_in_a_sentence(daemon: Daemon) -> None:
+    with grpc.insecure_channel(address_of(daemon)) as channel:
+        for method in ("WriteTable", "ReadTables"):
+            with pytest.raises(grpc.RpcError) as refused:
+                channel.unary_unary(SERVICE + method)(b"", timeout=20)
+            assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+            assert "keeps no tables" in refused.value.details()
