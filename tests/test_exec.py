@@ -52,6 +52,43 @@ def test_children_inherit_it(rerund: Commands) -> None:
     assert rerund.ok("exec", "--", sys.executable, "-c", code) == "rerund_sdk\n"
 
 
+PROGRAM = """
+import argparse, multiprocessing, numpy as np
+import rerun as rr
+import rerun.blueprint as rrb
+from rerun.archetypes import Points3D
+
+def child(number):
+    rr.log(f"child{number}", rr.Scalars(number))
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    rr.script_add_args(parser)
+    args = parser.parse_args()
+    rr.script_setup(args, "their_program", default_blueprint=rrb.Blueprint(rrb.Spatial3DView(origin="/")))
+    rr.log("points", Points3D(np.zeros((5, 3))))
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        pool.map(child, range(2))
+        pool.close()
+        pool.join()
+    rr.script_teardown(args)
+"""
+
+
+@pytest.mark.timeout(120)
+def test_a_program_written_for_rerun_runs_unchanged_and_its_children_too(rerund: Commands) -> None:
+    from rerun.chunk import RrdReader
+
+    (rerund.folder / "theirs.py").write_text(PROGRAM)
+    daemon = rerund.json("start")
+    rerund.ok("exec", "--", sys.executable, "theirs.py", "--connect", RERUND_RECORDING_ID="run")
+    assert daemon["pid"] == rerund.json("status")["pid"]
+    rerund.ok("save", "run", "-o", "run.rrd")
+    reader = RrdReader(rerund.folder / "run.rrd")
+    assert {chunk.entity_path for chunk in reader.stream().to_chunks()} >= {"/points", "/child0", "/child1"}
+    assert len(reader.blueprints()) == 1
+
+
 def test_a_script_beside_a_package_path_keeps_it(rerund: Commands) -> None:
     (rerund.folder / "mine").mkdir()
     (rerund.folder / "mine" / "helper.py").write_text("WORD = 'found'")
