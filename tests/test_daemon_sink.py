@@ -155,6 +155,16 @@ def test_rows_wait_for_a_daemon_that_comes_later(
     assert home.spilled() == []
 
 
+def test_an_address_that_cannot_be_is_told_of_and_holds_up_nothing(
+    make_producer: Callable[..., Producer], caplog: pytest.LogCaptureFixture
+) -> None:
+    producer = make_producer("ipc:///tmp/" + "x" * 200)
+    producer.send()
+    assert not producer.flush(0.2)
+    [told] = [record.message for record in caplog.records]
+    assert "too long" in told
+
+
 def test_a_frozen_daemon_holds_up_neither_send_nor_the_end(
     home: Home, make_producer: Callable[..., Producer], caplog: pytest.LogCaptureFixture
 ) -> None:

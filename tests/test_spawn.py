@@ -51,6 +51,7 @@ def _spawn_and_log(number: int, viewer: str, go: Any) -> None:
         rr.log(f"/{number}", rr.Scalars(value))
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.timeout(180)
 def test_fifty_processes_that_spawn_at_once_get_one_daemon_and_one_viewer_and_lose_no_row(
     home: Home, monkeypatch: pytest.MonkeyPatch

@@ -22,8 +22,9 @@ from typing import Any, Final
 
 import zmq
 import zmq.utils.garbage  # lets go of frames that are sent without a copy, until its own exit hook has run
+from zmq.utils.monitor import recv_monitor_message
 
-from rerund_sdk import wire
+from rerund_sdk import keys, wire
 from rerund_sdk.batcher import close_all_before_others
 from rerund_sdk.errors import BadWireMessage, WrongVersion
 from rerund_sdk.outbox import InFlight, Outbox
@@ -37,6 +38,12 @@ _TCP_HEARTBEAT_MS: Final = (2_000, 10_000)  # interval, timeout: finds out about
 _GOODBYE_MS: Final = 200  # what the last message may take to leave
 _BACKOFF_SECS: Final = (0.1, 5.0)  # first and longest pause after "not-now", or between links that fail at once
 _UNLIMITED: Final = 2**63
+_BROKEN: Final = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
 _JOIN_BYTES: Final = 64 * 1024  # parts below are joined into one frame, larger ones are sent without a copy
 
 
@@ -49,8 +56,12 @@ class Connection:
         hello: Callable[[bytes], wire.Hello],
         outbox: Outbox,
         context: zmq.Context[Any] | None = None,
+        credentials: keys.Credentials | None = None,
     ) -> None:
-        """hello: given the producer id. context: for an inproc endpoint, that of the daemon in this process."""
+        """hello: given the producer id. context: for an inproc endpoint, that of the daemon in this process.
+
+        credentials: None if the daemon is used without keys.
+        """
         self.endpoint = endpoint
         self.welcome: wire.Welcome | None = None  # of the link that stands
         self.synced_seq = 0
@@ -58,13 +69,17 @@ class Connection:
         self._hello = hello
         self._outbox = outbox
         self._context = context
+        self._credentials = credentials
         self._stopped = threading.Event()
         self._last_heard = float("-inf")
-        self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._bell = os.pipe()
+        for file in self._bell:
+            os.set_blocking(file, False)
         self._rung = False
         self._away_since = time.monotonic()
         self._away_told = False
         self._reject_told = False
+        self._lock_told = False
         self._thread = threading.Thread(target=self._run, name="rerund connection", daemon=True)
         close_all_before_others()
 
@@ -112,8 +127,13 @@ class Connection:
         context = self._context or zmq.Context()
         pause = 0.0
         while not self._stopped.is_set():
-            with _opened_link(context, self.endpoint, self._bell[0]) as link:
-                was_welcome = self._talk(link)
+            was_welcome = False
+            try:
+                with _opened_link(context, self.endpoint, self._bell[0], self._credentials) as link:
+                    was_welcome = self._talk(link)
+                    self._tell_of_locked_door(link.refusal())
+            except zmq.ZMQError as error:  # no more file descriptors, or an address that cannot be
+                self._tell_away(str(error))
             self.welcome = None
             pause = 0.0 if was_welcome else min(max(pause * 2, _BACKOFF_SECS[0]), 1.0)
             self._stopped.wait(pause)
@@ -168,6 +188,8 @@ class Connection:
 
     def _welcomed(self, link: _Link, talk: _Talk, welcome: wire.Welcome) -> None:
         self.welcome = welcome
+        self._lock_told = False
+        self._reject_told = False
         self._outbox.acked(welcome.written_seq)
         if self._outbox.close_gaps(welcome.max_message_bytes):
             self.producer_id = os.urandom(wire.PRODUCER_ID_SIZE)
@@ -197,6 +219,11 @@ class Connection:
             self._reject_told = True
             logger.error("the daemon at %s does not take our rows, they are kept: %s", self.endpoint, reason)
 
+    def _tell_of_locked_door(self, reason: str) -> None:
+        if reason and not self._lock_told:
+            self._lock_told = self._away_told = True
+            logger.error("the daemon at %s does not let us in, rows are kept: %s", self.endpoint, reason)
+
     def _ask_if_silent(self, link: _Link, talk: _Talk) -> None:
         silent = time.monotonic() - self._last_heard
         if talk.was_welcome and silent > PING_SECS and not talk.is_asked:
@@ -209,9 +236,14 @@ class Connection:
             if self._away_told:
                 logger.warning("the daemon at %s answers again, after %.0f s", self.endpoint, now - self._away_since)
             self._away_since, self._away_told = now, False
-        elif not self._away_told and not self._reject_told and now - self._away_since > SILENCE_SECS:
+        elif not self._reject_told and now - self._away_since > SILENCE_SECS:
+            self._tell_away("")
+
+    def _tell_away(self, why: str) -> None:
+        if not self._away_told:
             self._away_told = True
-            logger.warning("no daemon answers at %s: rows are kept and sent when it does", self.endpoint)
+            reason = f" ({why})" if why else ""
+            logger.warning("no daemon answers at %s%s: rows are kept and sent when it does", self.endpoint, reason)
 
 
 class _Talk:
@@ -267,7 +299,10 @@ class _Talk:
 class _Link:
     """One socket and its monitor."""
 
-    def __init__(self, context: zmq.Context[Any], endpoint: str, bell: int) -> None:
+    def __init__(
+        self, context: zmq.Context[Any], endpoint: str, bell: int, credentials: keys.Credentials | None
+    ) -> None:
+        self._credentials = credentials
         self._socket = context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.sndhwm = 0  # the outbox's window is the limit
@@ -276,16 +311,29 @@ class _Link:
         self._socket.copy_threshold = _JOIN_BYTES
         if endpoint.startswith("tcp:"):
             self._socket.heartbeat_ivl, self._socket.heartbeat_timeout = _TCP_HEARTBEAT_MS
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        if credentials is not None:
+            credentials.apply_to(self._socket)
+        self._monitor = self._socket.get_monitor_socket(_BROKEN)
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
         self._poller.register(bell, zmq.POLLIN)
-        self._socket.connect(endpoint)
+        self._endpoint = endpoint
+
+    def connect(self) -> None:
+        """Begin; ZeroMQ goes on trying. Raises ZMQError if there can be no such address."""
+        self._socket.connect(self._endpoint)
 
     def wait(self, timeout_secs: float) -> bool:
         """Wait for the daemon, the bell or the timeout; False once the link is broken."""
         return self._monitor not in dict(self._poller.poll(int(timeout_secs * 1000)))
+
+    def refusal(self) -> str:
+        """Why the link broke, if it was for a key; "" if not, or if it did not break."""
+        if not self._monitor.poll(0):
+            return ""
+        told = recv_monitor_message(self._monitor)
+        return keys.refusal(told["event"], told["value"], self._credentials)
 
     def received(self) -> Iterator[list[bytes]]:
         with contextlib.suppress(zmq.Again):
@@ -313,9 +361,12 @@ class _Link:
 
 
 @contextlib.contextmanager
-def _opened_link(context: zmq.Context[Any], endpoint: str, bell: int) -> Iterator[_Link]:
-    link = _Link(context, endpoint, bell)
+def _opened_link(
+    context: zmq.Context[Any], endpoint: str, bell: int, credentials: keys.Credentials | None
+) -> Iterator[_Link]:
+    link = _Link(context, endpoint, bell, credentials)
     try:
+        link.connect()
         yield link
     finally:
         link.close()

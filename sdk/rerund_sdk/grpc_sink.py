@@ -109,7 +109,7 @@ class GrpcStream:
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def after_fork(self) -> None:
-        pass  # nothing of ours is open but the channel, and that is the parent's
+        _inherited.append(self)  # to free the parent's channel here would make gRPC close it
 
     # The thread
 
@@ -152,6 +152,9 @@ class GrpcStream:
             self._away_told = True
             why = f" ({error.code().name}: {error.details()})" if hasattr(error, "code") else ""  # type: ignore[attr-defined]
             logger.warning("no Rerun viewer answers at %s%s: rows are kept and sent when it does", self._target, why)
+
+
+_inherited: list[GrpcStream] = []
 
 
 class _Requests:

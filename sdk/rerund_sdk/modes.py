@@ -19,6 +19,7 @@ from rerund_sdk.daemon_sink import DaemonSink, EmbeddedSink
 from rerund_sdk.errors import ModeError, PlaceError
 from rerund_sdk.file_sink import FileSink
 from rerund_sdk.grpc_sink import DEFAULT_URL, GrpcSink
+from rerund_sdk.keys import credentials
 from rerund_sdk.outbox import Delivery
 from rerund_sdk.recording import RecordingStream
 from rerund_sdk.sinks import Sink
@@ -68,6 +69,8 @@ def connect(
     addr: str | None = None,
     *,
     delivery: Delivery = Delivery(),  # noqa: B008 - frozen
+    server_key: str | None = None,
+    key: str | None = None,
     default_blueprint: Any = None,
     recording: RecordingStream | None = None,
 ) -> None:
@@ -76,13 +79,20 @@ def connect(
     While no daemon is there rows are kept, within the limits of `delivery`, and sent when it comes.
     addr: tcp://HOST:PORT (default port 9877), ipc://PATH, or rerun+http://... as for connect_grpc. Default:
     $RERUND_CONNECT, else this machine's daemon.
+    server_key: public key of a daemon on another machine, as `rerund keys show` prints it there; default:
+    $RERUND_SERVER_KEY. key: name or file of our own, made by `rerund keys create`; default: $RERUND_KEY, else "default".
     """
     if found := _recording(recording, "connect"):
-        found.set_sinks(sink_for(addr, delivery), default_blueprint=default_blueprint)
+        found.set_sinks(sink_for(addr, delivery, server_key, key), default_blueprint=default_blueprint)
 
 
-def sink_for(addr: str | None, delivery: Delivery = Delivery()) -> Sink:  # noqa: B008 - frozen
-    """The sink that delivers to an address as `connect` takes it. Raises ModeError."""
+def sink_for(
+    addr: str | None,
+    delivery: Delivery = Delivery(),  # noqa: B008 - frozen
+    server_key: str | None = None,
+    key: str | None = None,
+) -> Sink:
+    """The sink that delivers to an address as `connect` takes it. Raises ModeError, or KeyFailure."""
     addr = addr or os.environ.get("RERUND_CONNECT")
     if not addr:
         places.ensure_private_dir(places.runtime_dir())  # nobody else may pose as the daemon there
@@ -95,7 +105,8 @@ def sink_for(addr: str | None, delivery: Delivery = Delivery()) -> Sink:  # noqa
     port = int(match["port"] or TCP_PORT) if match else 0
     if match is None or not 0 < port < 65536:
         raise ModeError(f"{addr!r} is no address of a daemon: must be tcp://HOST:PORT, like tcp://robot7:{TCP_PORT}")
-    return DaemonSink(f"tcp://{match['host']}:{port}", delivery=delivery)
+    endpoint = f"tcp://{match['host']}:{port}"
+    return DaemonSink(endpoint, delivery=delivery, credentials=credentials(endpoint, server_key, key))
 
 
 def connect_grpc(
@@ -149,6 +160,7 @@ def serve(
 def _serve_embedded(recording: RecordingStream, web_port: int | None, default_blueprint: Any) -> str:
     from importlib import import_module
 
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")  # children don't use its gRPC, and are not warned so
     embedded = import_module("rerund.embedded")  # the one door from the SDK to the daemon's code
     sink = EmbeddedSink(lambda context: embedded.EmbeddedDaemon(context, http_port=web_port))
     recording.set_sinks(sink, default_blueprint=default_blueprint)
