@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -104,6 +105,10 @@ def log(recording: rr.RecordingStream, path: str, start: int, stop: int) -> None
         recording.log(path, rr.Scalars(value))
 
 
+def told_so_far(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return caplog.get_records("setup") + caplog.get_records("call")
+
+
 def test_a_stock_server_gets_every_row(stock: Stock, recording: rr.RecordingStream) -> None:
     stock.start()
     log(recording, "/a", 0, 1000)
@@ -118,7 +123,7 @@ def test_rows_wait_for_a_server_that_comes_later(
 ) -> None:
     log(recording, "/a", 0, 100)
     assert not recording.flush(timeout_sec=0.5)
-    wait_until(lambda: any("no Rerun viewer answers" in record.message for record in caplog.records))
+    wait_until(lambda: any("no Rerun viewer answers" in told.message for told in told_so_far(caplog)))
     stock.start()
     assert recording.flush(timeout_sec=30)
     assert stock.rows(100) == {"/a": list(range(100))}
