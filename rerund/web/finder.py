@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,13 +19,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rerund.describe import open_chunk
-from rerund.index import NO_TIMELINE, REPEATED, Records, SegmentIndex
+from rerund.index import FIRST, NO_TIMELINE, REPEATED, Records, SegmentIndex
 from rerund.recording import Recording
 from rerund_sdk import rrd
 from rerund_sdk.chunk_reader import Chunk
 
 _KEPT_RECORDS: Final = 256 * 1024  # of index records in memory; 64 bytes each
 _KEPT_CHUNK_BYTES: Final = 24 << 20
+_SAMPLED_SEGMENTS: Final = 8
+_SAMPLED_CHUNKS: Final = 32
 _TAIL_RECORDS: Final = 4096  # of a growing segment that wait to be grouped
 
 Int64s = npt.NDArray[np.int64]
@@ -51,6 +53,7 @@ class Finder:
         self._index = recording.index
         self._segments: list[_Segment] = []
         self._components: dict[str, dict[str, pa.Field[Any]]] = {}  # by entity and name
+        self._looked_at: dict[str, int] = {}  # rows of an entity when it was last looked at for components
         self._loaded: OrderedDict[int, None] = OrderedDict()  # segments with records in memory, the latest used last
         self._timelines: dict[str, list[int]] = {}  # numbers of a timeline, one for each type it was used with
         self._named = 0  # names that were looked at for timelines
@@ -91,15 +94,27 @@ class Finder:
             segments = [n for n, view in enumerate(self._caught_up()) if view.range_of(key, 0, 0) is not None]
         return [found for segment in segments for found in self._of_segment(segment, key, 0, 0)]
 
-    def samples(self, entity: str) -> list[Found]:
-        """The first and the last chunk of an entity: what it is made of, as far as two chunks can tell."""
+    def ends(self, entity: str) -> list[Found]:
+        """The first and the last chunk of an entity, in log order."""
         number = self._number(entity)
         with self._lock:
-            segments = [n for n, view in enumerate(self._caught_up()) if view.has_entity(number)]
+            segments = self._segments_with(number)
             if not segments:
                 return []
             first, last = self._records(segments[0], number), self._records(segments[-1], number)
         return [_found(segments[0], first[0]), _found(segments[-1], last[-1])]
+
+    def _samples(self, entity: str) -> list[Found]:
+        """Some chunks of an entity, spread over its history; all if they are few."""
+        number = self._number(entity)
+        found: list[Found] = []
+        with self._lock:
+            segments = self._segments_with(number)
+            for segment in _some(segments, _SAMPLED_SEGMENTS):
+                records = self._records(segment, number)
+                wanted = _SAMPLED_CHUNKS // min(len(segments), _SAMPLED_SEGMENTS)
+                found += [_found(segment, records[at]) for at in _some(range(len(records)), wanted)]
+        return found
 
     def open(self, found: Found) -> Chunk:
         """The chunk itself. Raises BadRrd, OSError."""
@@ -119,11 +134,16 @@ class Finder:
                 self._chunk_bytes -= self._chunks.popitem(last=False)[1].batch.nbytes
         return chunk
 
-    def components(self, entity: str) -> dict[str, pa.Field[Any]]:
-        """What an entity is made of, as far as its first, its last and the chunks that were opened tell."""
-        if entity not in self._components:
-            for found in self.samples(entity):
+    def components(self, entity: str, rows: int = 0) -> dict[str, pa.Field[Any]]:
+        """What an entity is made of, as far as samples of it and the chunks that were opened tell.
+
+        rows: that it has now; it is looked at again when there are twice as many.
+        """
+        looked_at = self._looked_at.get(entity)
+        if looked_at is None or rows >= 2 * looked_at:
+            for found in self._samples(entity) if looked_at is None else self.ends(entity):
                 self.open(found)
+            self._looked_at[entity] = max(rows, 1)
         return self._components.get(entity, {})
 
     def _learn(self, chunk: Chunk) -> None:
@@ -144,6 +164,10 @@ class Finder:
                 numbers.update(_chunks_only(self._index.segments[number].read(start))["entity"].tolist())
         return now, {names[number][0] for number in numbers}
 
+    def _segments_with(self, entity: int) -> list[int]:
+        """Under the lock."""
+        return [number for number, view in enumerate(self._caught_up()) if view.has_entity(entity)]
+
     def _caught_up(self) -> list[_Segment]:
         """All segments, with what came since the last look. Under the lock."""
         last = max(0, len(self._segments) - 1)  # all before it were final when they were looked at
@@ -154,9 +178,11 @@ class Finder:
         return self._segments
 
     def _records(self, segment: int, entity: int) -> Records:
-        """Those of one entity, in log order. Under the lock."""
+        """One for each chunk of an entity, in log order. Under the lock."""
         records = self._use(segment).of_keys(entity << 16, (entity + 1) << 16)
-        return records[np.argsort(records["offset"], kind="stable")]
+        records = records[(records["flags"] & FIRST) != 0]
+        chunks: Records = records[np.argsort(records["offset"], kind="stable")]
+        return chunks
 
     def _of_segment(self, segment: int, key: int, low: int, high: int, earliest_last: bool = False) -> list[Found]:
         """What a segment has there: by its end, the latest last, or by its start, the earliest last."""
@@ -259,6 +285,13 @@ class _Segment:
             keys = _keys_of(tail)
             found.append(tail[(keys >= first) & (keys < behind)])
         return np.concatenate(found) if len(found) > 1 else found[0]
+
+
+def _some(items: Sequence[int], most: int) -> Sequence[int]:
+    """At most `most` of them, evenly spread, the ends among them."""
+    if len(items) <= most:
+        return items
+    return [items[at] for at in np.linspace(0, len(items) - 1, most).astype(int).tolist()]
 
 
 def _found(segment: int, record: Any) -> Found:

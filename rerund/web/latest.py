@@ -39,7 +39,7 @@ class Value(NamedTuple):
 def latest_at(
     finder: Finder, entity: str, timeline: str, at: int, wanted: Collection[str] | None = None
 ) -> dict[str, Value]:
-    """The components of `entity` at `at`, by name. `wanted`: only these. Raises BadRrd, OSError."""
+    """The components of `entity` at `at`, by name. `wanted`: only these; None: all known. Raises BadRrd, OSError."""
     names = set(finder.components(entity) if wanted is None else wanted)
     values = _static(finder, entity, names)
     missing = names - values.keys()
@@ -51,7 +51,7 @@ def latest_at(
         looked, size = looked + 1, size + found.size
         _take(values, finder.open(found), missing, timeline, at)
     if missing - values.keys():
-        for found in finder.samples(entity):
+        for found in finder.ends(entity):
             _take(values, finder.open(found), missing, timeline, at)
     return values
 

@@ -165,9 +165,7 @@ class Window:
         """What there is: every entity, its components and where it lies on which timelines."""
         entities = []
         for entity in self._recording.entities():
-            components = [
-                _described(name, field) for name, field in self._finder.components(entity.entity_path).items()
-            ]
+            fields = self._finder.components(entity.entity_path, entity.rows)
             timelines = {name: [str(low), str(high)] for name, _, low, high in entity.timelines}
             entities.append(
                 {
@@ -176,7 +174,7 @@ class Window:
                     "bytes": entity.bytes,
                     "static": entity.static,
                     "timelines": timelines,
-                    "components": components,
+                    "components": [_described(name, field) for name, field in fields.items()],
                 }
             )
         return {"entities": entities}, []

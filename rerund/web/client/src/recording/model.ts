@@ -181,12 +181,11 @@ effect(() => {
       const loop = looping.peek() ? plotRange.peek() : null;
       const end = loop ? fromX(loop.high, line.type) : line.max;
       const next = fromX(x, line.type);
-      if (next === at.peek()) last -= now - last; // a slow sequence: keep the time for the next frame
+      if (next > at.peek()) last = now; // else a slow sequence: what has passed counts with the next frame
       if (next <= end) goTo(next);
       else if (loop) goTo(fromX(loop.low, line.type));
       else goTo(end);
     }
-    last = now;
     frame = requestAnimationFrame(advance);
   });
   return () => cancelAnimationFrame(frame);

@@ -10,7 +10,7 @@ export function toX(time: bigint, type: TimelineType): number {
 }
 
 export function fromX(x: number, type: TimelineType): bigint {
-  if (type === "sequence") return BigInt(Math.round(x));
+  if (type === "sequence") return BigInt(Math.floor(x + 1e-6)); // between two steps it is still the first
   const whole = Math.floor(x);
   return BigInt(whole) * NANOS + BigInt(Math.round((x - whole) * 1e9));
 }

@@ -120,11 +120,16 @@ function go(forward: boolean): void {
   });
 }
 
+/** Whether what has the focus wants a key for itself. */
+function wants(target: EventTarget | null, key: string): boolean {
+  if (target instanceof HTMLInputElement) return target.type !== "range" && (target.type !== "checkbox" || key === " ");
+  if (target instanceof HTMLButtonElement || (target instanceof HTMLElement && target.tagName === "SUMMARY")) return key === " ";
+  return target instanceof HTMLSelectElement;
+}
+
 function onKey(event: KeyboardEvent): void {
-  const inField = event.target instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA|BUTTON|SUMMARY)$/.test(event.target.tagName);
   const line = timeline.value;
-  if (!line || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (inField && !(event.target instanceof HTMLInputElement && event.target.type === "range" && event.key === " ")) return;
+  if (!line || event.ctrlKey || event.metaKey || event.altKey || wants(event.target, event.key)) return;
   switch (event.key) {
     case " ":
       togglePlay();

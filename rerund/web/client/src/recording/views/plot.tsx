@@ -310,6 +310,7 @@ export function PlotView({ paths }: { paths: string[] }) {
         });
       } else plot?.setData(aligned(lines));
       element.dataset["points"] = String(lines.reduce((sum, each) => sum + each.times.length, 0));
+      element.dataset["most"] = String(lines.reduce((most, each) => each.values.reduce((a, b) => (b > a ? b : a), most), -Infinity));
       element.dataset["last"] = lines.map((each) => each.values[each.values.length - 1] ?? "").join(" ");
     });
     const resized = new ResizeObserver(() => {
