@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +21,7 @@ from rerund_sdk.daemon_sink import DaemonSink
 from rerund_sdk.outbox import MIB, Delivery
 from rerund_sdk.sinks import EncodedMessage, Store
 from rerund_sdk.tuid import TuidClock, tuid_parts
-from tests.homes import Home, messages_of, wait_until
+from tests.homes import Home, messages_of, program, wait_until
 
 RECORDING = "run-1"
 SCALARS = ComponentDescriptor("Scalars:scalars", "rerun.archetypes.Scalars", "rerun.components.Scalar")
@@ -282,24 +279,26 @@ def test_goodbye_leaves_no_producer_behind(home: Home, make_producer: Callable[.
     wait_until(lambda: home.status()["producers"] == [])
 
 
-def test_exit_without_a_daemon_takes_two_seconds_and_says_where_the_rows_are(home: Home) -> None:
-    program = (
-        "from rerund_sdk.recording import RecordingStream; from rerund_sdk.daemon_sink import DaemonSink\n"
-        "import tests.test_daemon_sink as t, time, atexit\n"
-        "recording = RecordingStream('app', recording_id='run-1', send_properties=False)\n"
-        "recording.set_sinks(DaemonSink())\n"
-        "p = t.Producer.__new__(t.Producer); p.sent = {}; p.encoder = recording._batcher.encoder()\n"
-        "for _ in range(20): recording._batcher.send_ready(p.chunk('/a', 5))\n"
-        "atexit.register(lambda started=time.monotonic(): print(time.monotonic() - started))\n"
-        "print('end')\n"
+@pytest.mark.parametrize("daemon", ["absent", "frozen"])
+def test_a_program_ends_after_two_seconds_without_a_daemon_and_says_where_its_rows_are(home: Home, daemon: str) -> None:
+    frozen = home.daemon() if daemon == "frozen" else None
+    if frozen is not None:
+        frozen.signal(signal.SIGSTOP)
+    done = program(
+        "import time, rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run-1', send_properties=False); rr.connect()\n"
+        "for n in range(20): rr.log(f'/{n}', rr.Scalars(n))\n"
+        "print(time.monotonic())\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parent.parent, check=True
-    )
+    secs = time.monotonic() - float(done.stdout)
+    assert done.returncode == 0
     assert "20 messages: they are kept in" in done.stderr
     [path] = home.spilled()
     assert str(path) in done.stderr
     assert len(list(messages_of(path))) == 21
+    assert 2 <= secs < 4
+    if frozen is not None:
+        frozen.signal(signal.SIGCONT)
 
 
 # What a real daemon of this version does not do
