@@ -93,8 +93,9 @@ def logs(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> list[str]:
-    """The flags of `args` that are the daemon's, to hand on to `rerund run`."""
-    given = {option.name: getattr(args, option.name) for option in dataclasses.fields(Config)}
+    """The daemon's flags in `args`, to hand on to `rerund run`; --home and --instance are in our environment."""
+    names = [option.name for option in dataclasses.fields(Config) if option.name not in ("home", "instance")]
+    given = {name: getattr(args, name) for name in names}
     return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
 
 

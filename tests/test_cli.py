@@ -115,6 +115,7 @@ def test_restart_keeps_the_options_unless_it_is_given_others(rerund: Commands) -
     endpoint = rerund.json("start", "--listen", "tcp://127.0.0.1:0")["tcp"]
     assert len(endpoint) == 1
     assert len(rerund.json("restart")["tcp"]) == 1
+    assert len(rerund.json("restart", "--home", str(rerund.home))["tcp"]) == 1
     assert rerund.json("restart", "--fsync", "off")["tcp"] == []
 
 

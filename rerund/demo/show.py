@@ -19,7 +19,7 @@ from rerund.demo.layout import layout
 from rerund.demo.program import APPLICATION_ID, ticks
 from rerund.web.names import recording_path
 from rerund_sdk import places
-from rerund_sdk.errors import RerundError
+from rerund_sdk.errors import DaemonError, RerundError
 
 STOP_SECS = 15.0  # for all programs together, to send what they have
 SAVE_SECS = 600.0
@@ -50,6 +50,7 @@ def show(output: Path | None, seconds: float | None) -> None:
         _send_layout(recording)
         with _programs(recording) as processes:
             _tell(processes, recording, seconds)
+        lifecycle.start()  # in case that somebody stopped it meanwhile
         saved = lifecycle.request(
             "save", timeout=SAVE_SECS, recording=f"{APPLICATION_ID}/{recording}", path=str(file), follow=False
         )
@@ -101,12 +102,16 @@ def _tell(processes: Processes, recording: str, seconds: float | None) -> None:
     summary = _Summary(recording)
     all_log_since = None
     for now in ticks(hz=1):
-        status = lifecycle.request("status")
         for name, process in list(processes.items()):
             if process.poll() is not None:
                 summary.clear()
                 warn(f"the demo's {name} ended with status {process.returncode}")
                 del processes[name]
+        try:
+            status = lifecycle.request("status")
+        except DaemonError:
+            summary.show_line("the daemon is away: the programs go on, and keep what they log until it is back")
+            continue
         summary.show(status, len(processes))
         logging = {producer["pid"] for producer in status["producers"]}
         if all_log_since is None and all(process.pid in logging for process in processes.values()):
@@ -132,15 +137,19 @@ class _Summary:
         (then, rows_then, count_then), self._before = self._before, (now, rows, count)
         secs = max(now - then, 0.1)
         viewers = sum(each["recording"].endswith(f"/{self._recording}") for each in status["viewers"])
-        line = "   ".join(
-            (
-                duration(now - self._begin),
-                f"{programs} programs",
-                f"{number(rows)} rows ({number((rows - rows_then) / secs)}/s)",
-                f"{size(count)} ({size((count - count_then) / secs)}/s)",
-                f"{viewers} viewer{'' if viewers == 1 else 's'}",
+        self.show_line(
+            "   ".join(
+                (
+                    duration(now - self._begin),
+                    f"{programs} programs",
+                    f"{number(rows)} rows ({number((rows - rows_then) / secs)}/s)",
+                    f"{size(count)} ({size((count - count_then) / secs)}/s)",
+                    f"{viewers} viewer{'' if viewers == 1 else 's'}",
+                )
             )
         )
+
+    def show_line(self, line: str) -> None:
         if self._live:
             print(f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K", end="", flush=True)
         elif self._lines % 10 == 0:
