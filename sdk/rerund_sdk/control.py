@@ -12,6 +12,7 @@ import zmq
 
 from rerund_sdk import places, wire
 from rerund_sdk.errors import DaemonError
+from rerund_sdk.keys import Credentials, credentials
 
 
 class Messages(NamedTuple):
@@ -24,8 +25,17 @@ class Messages(NamedTuple):
 class ControlClient:
     """For one thread. `endpoint`: of the control socket; None: this machine's daemon."""
 
-    def __init__(self, endpoint: str | None = None, context: zmq.Context[Any] | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        context: zmq.Context[Any] | None = None,
+        *,
+        server_key: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """server_key, key: for a daemon on another machine, as of `connect`. Raises KeyFailure."""
         self._endpoint = endpoint or places.control_endpoint()
+        self._credentials: Credentials | None = credentials(self._endpoint, server_key, key)
         self._context = context or zmq.Context.instance()
         self._socket: zmq.Socket[bytes] | None = None
         self._ids = itertools.count(1)
@@ -77,6 +87,8 @@ class ControlClient:
     def _send(self, verb: str, args: dict[str, Any]) -> int:
         if self._socket is None:
             self._socket = self._context.socket(zmq.DEALER)
+            if self._credentials is not None:
+                self._credentials.apply_to(self._socket)
             self._socket.connect(self._endpoint)
         number = next(self._ids)
         self._socket.send_multipart(wire.encode(wire.Request(number, verb, args)))

@@ -22,8 +22,16 @@ from rerund_sdk.version import VERSION
 class DaemonSink(DeliverySink):
     """Delivers to the daemon at `endpoint`, ipc:// or tcp://; None: this machine's."""
 
-    def __init__(self, endpoint: str | None = None, *, delivery: Delivery = Delivery()) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        delivery: Delivery = Delivery(),  # noqa: B008 - frozen
+        credentials: Credentials | None = None,
+    ) -> None:
+        """credentials: for a daemon that takes keys; see keys.py."""
         super().__init__(endpoint or places.ingest_endpoint(), delivery)
+        self._credentials = credentials
         self._connection: Connection | None = None
 
     @property
@@ -42,7 +50,9 @@ class DaemonSink(DeliverySink):
         self._connection = None
 
     def _make_courier(self, store: Store, outbox: Outbox) -> Connection:
-        self._connection = Connection(self.endpoint, lambda id_: _hello(id_, store), outbox, self._context())
+        self._connection = Connection(
+            self.endpoint, lambda id_: _hello(id_, store), outbox, self._context(), self._credentials
+        )
         return self._connection
 
     def _context(self) -> zmq.Context[Any] | None:

@@ -5,6 +5,7 @@ RerundError
 ├── BadWireMessage      a ZeroMQ message that breaks docs/WIRE.md
 │   └── WrongVersion    of a protocol that this side does not speak
 ├── PlaceError          a directory or socket cannot be used: too long a path, somebody else's, not writable
+├── KeyFailure          a key or token is missing, cannot be read, or is none
 ├── BadData             what was given to `log` or an archetype has a wrong shape, dtype or type
 ├── LoadError           a recording cannot be loaded: no such file or recording, or not clear which
 ├── ModeError           an operating mode cannot be entered: a port or file is taken, no daemon can be run
@@ -32,6 +33,10 @@ class WrongVersion(BadWireMessage):
 
 class PlaceError(RerundError):
     """A directory or socket cannot be used."""
+
+
+class KeyFailure(RerundError):
+    """A key or token is missing, cannot be read, or is none."""
 
 
 class BadData(RerundError, ValueError):
