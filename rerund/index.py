@@ -343,9 +343,9 @@ class Index:
                 self.segments[-1].release()
 
     def recent_chunk_ids(self, count: int) -> list[bytes]:
-        """The ids of the last `count` chunks or fewer, oldest first; looks at the last two segments."""
+        """The ids of the last `count` chunks or fewer, oldest first."""
         ids: list[bytes] = []
-        for segment in reversed(self.segments[-2:]):
+        for segment in reversed(self.segments):
             records = segment.read(max(0, segment.records - 4 * count))
             chunks = records[((records["flags"] & FIRST) != 0) & (records["kind"] == rrd.Kind.ARROW)]
             ids = [bytes(chunk_id) for chunk_id in chunks["chunk_id"][-(count - len(ids)) :]] + ids

@@ -176,6 +176,19 @@ def test_a_log_goes_on_where_it_stood(tmp_path: Path) -> None:
     assert cursor.position == again.end
 
 
+def test_a_chunk_is_known_after_a_restart_however_many_segments_ago_it_was_written(tmp_path: Path) -> None:
+    """What a producer has in flight may be larger than two segments."""
+    first = _recording(tmp_path, segment_bytes=4096)
+    sent = [_store_info(), *(_scalar(value) for value in range(40))]
+    for message in sent:
+        _append(first, message)
+    assert len(first.log.segments) > 5
+    first.release()
+    again = _recording(tmp_path, segment_bytes=4096)
+    _append(again, *sent[1:])
+    assert _content(again) == [message.data for message in sent]
+
+
 LAST = chunk("run", "/b", [5.0], [1])
 
 
