@@ -1,0 +1,21 @@
+"""The daemon in a process of the harness: as `rerund run` starts it, perhaps with a point at which it dies."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import rerund.recovery
+import rerund.server
+from rerund import cli
+from tests.faults import points
+from tests.faults.process import become
+
+_LOADED = (rerund.recovery, rerund.server)  # before the process is forked
+
+
+def run(folder: Path, env: dict[str, str], options: tuple[str, ...], armed: points.Armed | None) -> None:
+    become(env, folder / "daemon.log")
+    if armed is not None:
+        points.arm(armed)
+    sys.exit(cli.main(["run", "--grpc-port=0", "--http-port=0", *options]))
