@@ -12,8 +12,10 @@ import polars
 import pyarrow as pa
 import pytest
 import rerun
+import rerun.chunk
 
 import rerund_sdk as rr
+from rerund_sdk.arrow_chunk import Chunk
 from rerund_sdk.errors import BadData
 from rerund_sdk.loading import load
 from tests.strict_compare import differences
@@ -154,3 +156,36 @@ def test_a_bad_record_batch_is_refused_as_rerun_refuses_it(
             rr.RecordingStream("app").send_record_batch(batch, **options)
     finally:
         rr.set_strict_mode(strict)
+
+
+def chunks_of(module: Any, chunk_class: Any) -> list[Any]:
+    """The same chunks made by the classes of ours or of the official SDK."""
+    columns = chunk_class.from_columns(
+        "/a b",
+        indexes=[module.TimeColumn("frame", sequence=[2, 1])],
+        columns=module.Points3D.columns(positions=[[1, 0, 0], [0, 1, 0]], radii=[0.1, 0.2]),
+    )
+    batch, options = BATCHES["names that say the entity"]
+    by_property = chunk_class.from_property("my property", module.Points3D([1, 2, 3]))
+    return [columns, columns.with_entity_path("x"), by_property, *chunk_class.from_record_batch(batch, **options)]
+
+
+def test_a_chunk_that_is_made_by_hand_is_as_the_official_one() -> None:
+    ours, theirs = chunks_of(rr, Chunk), chunks_of(rerun, rerun.chunk.Chunk)
+    for one, other in zip(ours, theirs, strict=True):
+        for name in ("entity_path", "num_rows", "num_columns", "is_static", "is_empty", "timeline_names"):
+            assert getattr(one, name) == getattr(other, name)
+        one_batch, other_batch = one.to_record_batch(), other.to_record_batch()
+        assert one_batch.schema.equals(other_batch.schema)
+        assert one_batch.drop_columns([one_batch.schema.names[0]]).equals(
+            other_batch.drop_columns([other_batch.schema.names[0]])
+        )
+    assert len({chunk.id for chunk in ours}) == len(ours)
+    assert str(ours[0]).startswith(f"Chunk(id={ours[0].id}, entity_path=")
+
+
+def test_a_chunk_that_is_made_by_hand_can_be_sent() -> None:
+    recording = rr.RecordingStream("app", send_properties=False)
+    made = chunks_of(rr, Chunk)
+    recording.send_chunks(made)
+    assert [chunk.entity_path for chunk in load(recording).chunks()] == [chunk.entity_path for chunk in made]

@@ -55,7 +55,7 @@ def send_dataframe(
     """
     if found := current.required(recording, "send_dataframe"):
         with catch_and_log_exceptions("send_dataframe"):
-            batches = _batches_of(df)
+            batches = batches_of(df)
             found.send_messages(lambda encoder: _encoded(encoder, batches, index, entity_path))
 
 
@@ -81,10 +81,10 @@ def _encoded(
     encoder: ChunkEncoder, batches: Iterable[pa.RecordBatch], index: Any, entity_path: str | None
 ) -> Iterator[EncodedMessage]:
     for batch in batches:
-        yield from _encode(encoder, batch, index, entity_path)
+        yield from encode_batch(encoder, batch, index, entity_path)
 
 
-def _batches_of(dataframe: Any) -> Iterator[pa.RecordBatch]:
+def batches_of(dataframe: Any) -> Iterator[pa.RecordBatch]:
     """The record batches of a table, batch, reader, or anything with `__arrow_c_stream__` (pandas, polars...)."""
     if isinstance(dataframe, pa.RecordBatch):
         yield dataframe
@@ -98,7 +98,7 @@ def _batches_of(dataframe: Any) -> Iterator[pa.RecordBatch]:
         raise TypeError(f"expected an Arrow table, batch or reader, or a data frame, got {type(dataframe).__name__}")
 
 
-def _encode(
+def encode_batch(
     encoder: ChunkEncoder, batch: pa.RecordBatch, index: Any, entity_path: str | None
 ) -> Iterator[EncodedMessage]:
     """The messages that hold the rows of `batch`, one for each entity in it. Raises BadData."""

@@ -13,6 +13,9 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+_RENAMED = {"rerun.chunk": "rerund_sdk.arrow_chunk"}
+_NOT_OFFERED = ("rerun.auth", "rerun.catalog", "rerun.server", "rerun.urdf")  # of Rerun's own services and formats
+
 
 class _Finder(MetaPathFinder):
     """Finds `rerun.x` where rerund_sdk.x is."""
@@ -22,7 +25,11 @@ class _Finder(MetaPathFinder):
             return importlib.util.spec_from_file_location(name, Path(__file__).with_name("__main__.py"))
         if not name.startswith("rerun."):
             return None
-        ours = importlib.util.find_spec(f"rerund_sdk.{name.removeprefix('rerun.')}")
+        ours = importlib.util.find_spec(_RENAMED.get(name) or f"rerund_sdk.{name.removeprefix('rerun.')}")
+        if ours is None and name in _NOT_OFFERED:
+            raise ModuleNotFoundError(
+                f"rerund has nothing in place of {name}: run this program without rerund", name=name
+            )
         if ours is None:
             return None
         return ModuleSpec(name, _Alias(ours.name), is_package=ours.submodule_search_locations is not None)
