@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -73,13 +76,13 @@ def test_a_plot_shows_what_was_logged_and_goes_on_live(
     robot.flush()
     with opened(url(daemon, "#timeline=frame"), browser) as page:
         plot = panel(page, "plot").locator(".plot")
-        wait_until(page, lambda: plot.get_attribute("data-last") == "9.9")
-        assert plot.get_attribute("data-points") == "100"
+        wait_until(page, lambda: plot.count() and plot.get_attribute("data-points") == "100")
+        assert plot.get_attribute("data-last") == "9.9"
         for frame in range(100, 120):
             log_at(robot, frame, "arm/speed", rr.Scalars(frame / 10))
             robot.flush()
-        wait_until(page, lambda: plot.get_attribute("data-last") == "11.9")
-        assert plot.get_attribute("data-points") == "120"
+        wait_until(page, lambda: plot.get_attribute("data-points") == "120")
+        assert plot.get_attribute("data-last") == "11.9"
 
 
 def test_a_plot_of_a_million_points_is_drawn_with_as_many_as_it_has_room_for(
@@ -92,7 +95,7 @@ def test_a_plot_of_a_million_points_is_drawn_with_as_many_as_it_has_room_for(
     robot.flush()
     with opened(url(daemon, f"#timeline=frame&span={count}"), browser) as page:
         plot = panel(page, "plot").locator(".plot")
-        points = wait_until(page, lambda: int(plot.get_attribute("data-points") or 0))
+        points = wait_until(page, lambda: plot.count() and int(plot.get_attribute("data-points") or 0))
         assert 500 < points < 10_000
         assert page.locator(".u-axis").count() > 0
         shown = page.evaluate("document.querySelector('.kind-plot .plot').dataset.most")
@@ -276,3 +279,75 @@ def test_a_phone_shows_one_view_below_the_other(daemon: Daemon, robot: rr.Record
         assert boxes[0]["x"] == boxes[1]["x"] and boxes[0]["y"] < boxes[1]["y"]
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert page.get_by_role("button", name="Live", exact=True).is_visible()
+
+
+class SlowLink:
+    """A TCP relay to a daemon that lets only so many bytes a second back."""
+
+    def __init__(self, daemon: Daemon, bytes_per_sec: int) -> None:
+        self._target = ("127.0.0.1", int(daemon.info.http.rsplit(":", 1)[1]))
+        self._rate = bytes_per_sec
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        started = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._relay, "127.0.0.1"), self._loop)
+        self._server = started.result()
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        try:
+            there = asyncio.create_task(self._pass(reader, far_writer, None))
+            await self._pass(far_reader, writer, self._rate)
+            there.cancel()
+        finally:
+            for each in (writer, far_writer):
+                each.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rate: int | None) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(16 * 1024):
+                writer.write(data)
+                await writer.drain()
+                if rate:
+                    await asyncio.sleep(len(data) / rate)
+
+    def end(self) -> None:
+        async def cancel_all() -> None:
+            self._server.close()
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0.05)  # transports close in the loop's next rounds
+
+        asyncio.run_coroutine_threadsafe(cancel_all(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.mark.timeout(180)
+def test_a_slow_link_gets_fewer_images_and_every_row_of_text_and_says_so(
+    daemon: Daemon, robot: rr.RecordingStream, browser: Browser
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)  # 230 kB: eight a second fit
+    log_at(robot, 0, "camera", rr.Image(noise))
+    log_at(robot, 0, "log", rr.TextLog("row 0"))
+    robot.flush()
+    link = SlowLink(daemon, 2_000_000)
+    try:
+        with opened(f"{link.url}/recordings/robot/run%201#timeline=frame", browser) as page:
+            rows = panel(page, "text_log").locator(".row")
+            wait_until(page, lambda: rows.count() == 1, 60)
+            for frame in range(1, 301):
+                log_at(robot, frame, "camera", rr.Image(np.roll(noise, frame, axis=1)))
+                log_at(robot, frame, "log", rr.TextLog(f"row {frame}"))
+                page.wait_for_timeout(20)
+            robot.flush()
+            page.get_by_text("frames/s").wait_for()
+            wait_until(page, lambda: rows.count() == 301, 60)
+            texts = panel(page, "text_log").locator(".text").all_inner_texts()
+            assert texts == [f"row {n}" for n in range(300, -1, -1)]
+    finally:
+        link.end()

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import struct
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
@@ -38,6 +39,7 @@ _MOST_STEPPED: Final = 500
 _MOST_ROWS: Final = 1000
 _AT_A_TIME: Final = 4  # requests of one page
 _NEWS_PERIOD_S: Final = 0.1
+_NEWS_REST: Final = 4  # times what it took to find them
 _NEWS_NAMES: Final = 500  # changed entities that are named; more are "all"
 
 Answer: TypeAlias = tuple[dict[str, Any], list[Any]]  # head, and the buffers that follow it
@@ -111,10 +113,12 @@ class Window:
         cursor = self._recording.cursor(self._recording.end)
         try:
             while True:
+                began = time.monotonic()
                 seen, head = await self._run(self._news, seen)
+                took = time.monotonic() - began
                 if head:
                     await self._send(head, [])
-                await asyncio.sleep(_NEWS_PERIOD_S)
+                await asyncio.sleep(max(_NEWS_PERIOD_S, took * _NEWS_REST))
                 await cursor.ready()
                 cursor = self._recording.cursor(self._recording.end)
         except RecordingRemoved as error:

@@ -33,7 +33,8 @@ export interface Entity {
 export type Mode = "follow" | "pause" | "play";
 
 export const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10];
-const ENTITIES_PERIOD_MS = 1000; // so often the list of entities is asked for while it changes
+const ENTITIES_PERIOD_MS = 1000; // so often the list of entities is asked for while it changes,
+const ENTITIES_REST = 8; // or so many times what it took to come, if that is longer
 const WHOLE_SPAN = { sequence: 5000, duration: 120, timestamp: 120 }; // recordings up to this are shown whole
 const FIRST_SPAN = { sequence: 1000, duration: 30, timestamp: 30 }; // of longer ones, the end
 
@@ -88,6 +89,7 @@ export const recording = new RecordingWindow(
 );
 
 let entitiesAsked = 0;
+let entitiesTook = 0;
 let entitiesTimer: number | undefined;
 
 function takeNews(news: News): void {
@@ -110,8 +112,10 @@ function preferred(lines: Timeline[]): string {
 
 function askForEntities(soon: boolean): void {
   if (entitiesTimer !== undefined) return;
-  const wait = Math.max(0, entitiesAsked + (soon ? ENTITIES_PERIOD_MS / 4 : ENTITIES_PERIOD_MS) - performance.now());
+  const period = Math.max(soon ? ENTITIES_PERIOD_MS / 4 : ENTITIES_PERIOD_MS, entitiesTook * ENTITIES_REST);
+  const wait = Math.max(0, entitiesAsked + period - performance.now());
   entitiesTimer = window.setTimeout(async () => {
+    const began = performance.now();
     try {
       const answer = await recording.ask("entities", {});
       entities.value = answer.head["entities"] as Entity[];
@@ -119,6 +123,7 @@ function askForEntities(soon: boolean): void {
       if (!(error instanceof Disconnected)) throw error;
     } finally {
       entitiesAsked = performance.now();
+      entitiesTook = entitiesAsked - began;
       entitiesTimer = undefined;
     }
   }, wait);

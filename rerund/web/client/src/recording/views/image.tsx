@@ -1,13 +1,17 @@
 /** An image and what is drawn on it: points, lines, boxes, arrows. The wheel zooms, dragging moves, a double click fits. */
 
-import { useSignal } from "@preact/signals";
+import { effect, useSignal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Components } from "../components";
 import { useLatest, type Latest } from "../latest";
+import { entities, mode } from "../model";
 import { css, instance, instanceColors, pathColor } from "./colors";
 import { pictureOf, type Picture } from "./pixels";
 
 const IMAGE = /^(Image|EncodedImage|DepthImage|SegmentationImage):(buffer|blob)$/;
+
+const COUNTED_SECS = 3;
+const ALMOST_ALL = 0.8;
 
 interface Place {
   scale: number; // canvas pixels of one image pixel
@@ -21,6 +25,7 @@ export function ImageView({ paths }: { paths: string[] }) {
   const chosen = useRef<Place | null>(null); // null: as large as fits
   const shown = useRef<{ picture: Picture | null; rowId: string; place: Place }>({ picture: null, rowId: "", place: { scale: 1, left: 0, top: 0 } });
   const trouble = useSignal("");
+  const skipped = useFrameCount(paths, latest);
   const hovered = useSignal("");
 
   const paint = () => {
@@ -95,10 +100,36 @@ export function ImageView({ paths }: { paths: string[] }) {
           paint();
         }}
       />
+      {skipped.value && <span class="note corner number">{skipped.value}</span>}
       {(trouble.value || error.value || hovered.value) && <span class="note number">{trouble.value || error.value || hovered.value}</span>}
     </>
   );
 }
+
+/** While following: how many of the frames that come can be shown, if that is not about all. */
+function useFrameCount(paths: string[], latest: ReadonlySignal<Latest>): ReadonlySignal<string> {
+  const text = useSignal("");
+  useEffect(() => {
+    const path = paths[0]!;
+    let [since, shown, rowId] = [performance.now(), 0, ""];
+    let logged = rowsOf(path);
+    return effect(() => {
+      const now = imageOf(latest.value)?.rowId ?? "";
+      if (now !== rowId) shown++;
+      rowId = now;
+      const rows = rowsOf(path);
+      const secs = (performance.now() - since) / 1000;
+      if (secs < COUNTED_SECS || rows === logged) return;
+      const came = rows - logged;
+      const isLive = mode.peek() === "follow";
+      text.value = isLive && shown < came * ALMOST_ALL ? `${(shown / secs).toFixed(1)} of ${(came / secs).toFixed(1)} frames/s` : "";
+      [since, shown, logged] = [performance.now(), 0, rows];
+    });
+  }, [paths.join("\n"), latest]);
+  return text;
+}
+
+const rowsOf = (path: string) => entities.value.find((each) => each.path === path)?.rows ?? 0;
 
 function imageOf(latest: Latest): { components: Components; rowId: string } | null {
   for (const components of latest.values()) {
