@@ -24,7 +24,7 @@ from rerund_sdk.columns import ComponentColumn, ComponentColumnList, DescribedCo
 from rerund_sdk.constructor import Argument, Combinations, SignatureAtFirstUse, compiled
 from rerund_sdk.encoding import ComponentBatch, ComponentType, batch_of, rerun_name
 from rerund_sdk.loggable import row_of_batches
-from rerund_sdk.storage import TypeStorage
+from rerund_sdk.storage import TypeStorage, Vectors
 from rerund_sdk.strictness import complain, describe, strict_mode
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class _ArchetypeField:
         self.storage: TypeStorage = component._storage
         self.required = required
         self.kw_only = kw_only
+        if cell == component._storage.cell and type(component._storage) is Vectors:
+            cell = component._storage.quick_cell()
         self.cell = cell
         self.implied = implied
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rerund_sdk import footer, rrd
-from rerund_sdk.errors import ModeError
+from rerund_sdk.errors import BadRrd, ModeError
 from rerund_sdk.sinks import EncodedMessage, Store
 
 logger = logging.getLogger("rerund_sdk")
@@ -80,7 +80,10 @@ class FileSink:
         if self._file == -1:
             return
         if self.write_footer and not self._failed:
-            footer.seal(self.path)
+            try:
+                footer.seal(self.path)
+            except (OSError, BadRrd) as error:
+                logger.error("%s: no manifest could be added, readers will scan the file: %s", self.path, error)
         self._forget_file()
 
     def _forget_file(self) -> None:

@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
+import numpy as np
+
 from rerund_sdk import current, messages, names
 from rerund_sdk.archetype import as_row
 from rerund_sdk.batch import Cell, Field
@@ -40,6 +42,7 @@ FOREVER: Final = 1e38  # seconds
 
 _INT64_MAX: Final = 2**63 - 1
 _STATIC: Final = (None, ())
+_HEAVY_BYTES: Final = 16 * 1024  # of a row's arrays: smaller ones need no bound of their own
 _KNOWN_PATHS: Final = 100_000
 
 
@@ -176,12 +179,9 @@ class RecordingStream(RecordingExtras):
         timelines, values = _STATIC if static else self._time.now
         try:
             series = self._latest_series[entity_path]  # type: ignore[index]
-            if (
-                series.fields is entity._fields  # type: ignore[union-attr]
-                and series.timelines is timelines
-                and not (extra or entity._borrowed)  # type: ignore[union-attr]
-            ):
-                series.data.extend((nanos, *values, *entity._cells))  # type: ignore[union-attr]
+            if series.fields is entity._fields and series.timelines is timelines and not extra:  # type: ignore[union-attr]
+                cells = self._own_cells(entity) if entity._borrowed else entity._cells  # type: ignore[union-attr]
+                series.data.extend((nanos, *values, *cells))
                 if not series.queued:
                     self._batcher.queue(series)
                 return
@@ -200,19 +200,50 @@ class RecordingStream(RecordingExtras):
     ) -> None:
         """All other ways of `log`: the first row of its kind, several archetypes, arrays that must be copied."""
         path = self._path(entity_path)
-        fields, cells, heavy = _merged(parts)
+        fields, cells = self._merged(parts)
         if not fields:
             return
         if self._ticks is not None and timelines is not None:
             timelines, values = with_value(timelines, values, LOG_TICK, next(self._ticks))
-        if heavy:
-            self._batcher.add_heavy(sum(field.storage.nbytes(cell) for field, cell in zip(fields, cells, strict=True)))
         series = self._batcher.series(path, timelines, fields)
         series.add(nanos, values, cells)
         if not series.queued:
             self._batcher.queue(series)
         if isinstance(entity_path, str) and self._ticks is None:
             self._latest_series[entity_path] = series
+
+    def _merged(self, parts: Sequence[Any]) -> tuple[tuple[Field, ...], tuple[Cell, ...]]:
+        """Fields and own cells of one row. A component that comes twice counts once: the first one."""
+        rows = [as_row(part) for part in parts]
+        owned = [self._owned(fields, cells) if borrowed else cells for fields, cells, borrowed in rows]
+        if len(parts) == 1:
+            return rows[0][0], owned[0]
+        found: dict[str, tuple[Field, Cell]] = {}
+        for (fields, _, _), cells in zip(rows, owned, strict=True):
+            for field, cell in zip(fields, cells, strict=True):
+                if field.descriptor.component in found:
+                    complain(f"{field.descriptor.component} is given twice in one call of log: the first one is kept")
+                else:
+                    found[field.descriptor.component] = (field, cell)
+        merged = tuple(field for field, _ in found.values())
+        return _combinations.setdefault(tuple(map(id, merged)), merged), tuple(cell for _, cell in found.values())
+
+    def _own_cells(self, entity: Any) -> tuple[Cell, ...]:
+        return self._owned(entity._fields, entity._cells)
+
+    def _owned(self, fields: tuple[Field, ...], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        """Copies of the cells that the caller could change. Large ones may wait a moment (batcher.py)."""
+        size = 0
+        own = []
+        for field, cell in zip(fields, cells, strict=True):
+            if type(cell) is np.ndarray:
+                size += cell.nbytes
+                own.append(cell.copy())
+            else:
+                own.append(field.storage.owned(cell))
+        if size > _HEAVY_BYTES:
+            self._batcher.add_heavy(size)
+        return tuple(own)
 
     def _path(self, entity_path: str | list[object]) -> str:
         if not isinstance(entity_path, str):
@@ -331,31 +362,7 @@ class RecordingStream(RecordingExtras):
 _forced: weakref.ref[RecordingStream] | None = None  # the recording that has the file of _RERUN_TEST_FORCE_SAVE
 
 
-def _merged(parts: Sequence[Any]) -> tuple[tuple[Field, ...], tuple[Cell, ...], bool]:
-    """Fields and own cells of one row, and whether it has large arrays. A component that comes twice counts once."""
-    if len(parts) == 1:
-        fields, cells, borrowed = as_row(parts[0])
-        return fields, _owned(fields, cells) if borrowed else cells, borrowed
-    found: dict[str, tuple[Field, Cell]] = {}
-    heavy = False
-    for part in parts:
-        fields, cells, borrowed = as_row(part)
-        heavy |= borrowed
-        for field, cell in zip(fields, _owned(fields, cells) if borrowed else cells, strict=True):
-            if field.descriptor.component in found:
-                complain(f"{field.descriptor.component} is given twice in one call of log: the first one is kept")
-            else:
-                found[field.descriptor.component] = (field, cell)
-    merged = tuple(field for field, _ in found.values())
-    fields = _combinations.setdefault(tuple(map(id, merged)), merged)
-    return fields, tuple(cell for _, cell in found.values()), heavy
-
-
 _combinations: dict[tuple[int, ...], tuple[Field, ...]] = {}  # so that equal rows have the same tuple of fields
-
-
-def _owned(fields: tuple[Field, ...], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    return tuple(field.storage.owned(cell) for field, cell in zip(fields, cells, strict=True))
 
 
 def enabled_by_environment(default: bool) -> bool:

@@ -11,7 +11,8 @@ Rule: whatever `cell` lets through, `column` can turn into Arrow; it runs later,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any, Protocol, TypeAlias
@@ -95,7 +96,10 @@ def lengths_of(cells: Sequence[Any]) -> Counts:
 
 
 class Vectors:
-    """Instances of a fixed shape, such as positions. Cell: an array of shape (n, *shape), C-contiguous."""
+    """Instances of a fixed shape, such as positions.
+
+    Cell: an array of shape (n, *shape), C-contiguous; or the bytes of one instance (of a field of an archetype only).
+    """
 
     def __init__(self, dtype: npt.DTypeLike, *shape: int) -> None:
         self.dtype = np.dtype(dtype)
@@ -106,6 +110,25 @@ class Vectors:
         for size in reversed(shape):
             self._nesting.append(pa.list_(pa.field("item", self._nesting[-1], nullable=False), size))
         self.arrow_type: pa.DataType = self._nesting[-1]
+        if self.dtype.kind == "f" and len(shape) == 1 and self.dtype.itemsize in (4, 8):
+            self._pack = struct.Struct(f"={shape[0]}{'f' if self.dtype.itemsize == 4 else 'd'}").pack
+
+    def quick_cell(self) -> Callable[[Any], Cell]:
+        """A `cell` that packs one instance given as a list of Python numbers into bytes: cheaper than an array."""
+        if not hasattr(self, "_pack"):
+            return self.cell
+        pack, size, cell = self._pack, self.shape[0], self.cell
+
+        def bytes_or_array(data: Any) -> Cell:
+            kind = type(data)
+            if (kind is list or kind is tuple) and len(data) == size:
+                try:
+                    return pack(*data)
+                except (struct.error, TypeError, OverflowError):
+                    pass  # several instances, or numbers that need a closer look
+            return cell(data)
+
+        return bytes_or_array
 
     def cell(self, data: Any) -> Cell:
         if (
@@ -119,13 +142,21 @@ class Vectors:
         return self._convert(data)
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        kinds = set(map(type, cells))
+        if kinds == {bytes}:
+            return self.to_arrow(self._unpacked(b"".join(cells))), _ones(len(cells))
+        if len(kinds) > 1:
+            cells = [self._unpacked(cell) if type(cell) is bytes else cell for cell in cells]
         return self.to_arrow(cells[0] if len(cells) == 1 else np.concatenate(cells)), lengths_of(cells)
+
+    def _unpacked(self, cell: bytes) -> Values:
+        return np.frombuffer(cell, self.dtype).reshape(-1, *self.shape)
 
     def owned(self, cell: Cell) -> Cell:
         return cell.copy() if type(cell) is np.ndarray else cell
 
     def nbytes(self, cell: Cell) -> int:
-        return int(cell.nbytes)
+        return len(cell) if type(cell) is bytes else int(cell.nbytes)
 
     def to_arrow(self, values: Values) -> pa.Array[Any]:
         """`values`, of shape (n, *shape) and C-contiguous, without a copy."""
