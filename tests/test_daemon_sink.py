@@ -201,7 +201,7 @@ def test_a_daemon_that_thaws_goes_on_where_it_was(home: Home, make_producer: Cal
     wait_until(lambda: not producer.sink.status.connected)
     daemon.signal(signal.SIGCONT)
     assert producer.flush()
-    assert producer.sink.status.connected
+    wait_until(lambda: producer.sink.status.connected)
     assert rows_in_log(home) == all_rows(producer)
     assert len(home.status()["producers"]) == 1
 
