@@ -24,6 +24,7 @@ from rerund import listening
 from rerund.answers import Answers, Counters
 from rerund.errors import LogWriteError
 from rerund.log import Buffers
+from rerund.loss_entries import LossEntries
 from rerund.notify import notify
 from rerund.producers import Producer, ProducerInfo
 from rerund.reception import Reception
@@ -77,6 +78,7 @@ class Intake:
         self._answers = Answers(self._router, self.counters)
         self._commits = GroupCommit(sync_secs, self._wakeup.ring)
         self._reception = Reception(store, self._answers, welcome, written=self._written, opened=self._wakeup.ring)
+        self._losses = LossEntries(self.counters, self._written)
         self._batches: dict[Recording, Batch] = {}
         self._to_ack: set[Producer] = set()
         self._unindexed: set[Recording] = set()
@@ -168,6 +170,7 @@ class Intake:
         if "WATCHDOG_USEC" in os.environ:
             notify("WATCHDOG=1")  # from here, as this is what must not stand still
         self._reception.keep_house(self._commits.is_noted)
+        self._losses.retry()
 
     # taking
 
@@ -204,7 +207,7 @@ class Intake:
             elif isinstance(message, wire.Hello):
                 self._reception.hello(identity, message)
             elif isinstance(message, wire.Ping):
-                self._on_ping(identity)
+                self._on_ping(identity, message)
             elif isinstance(message, wire.Goodbye):
                 self._on_goodbye(identity, message)
             else:
@@ -254,9 +257,10 @@ class Intake:
             else:
                 self.counters.repeated += 1
 
-    def _on_ping(self, identity: bytes) -> None:
+    def _on_ping(self, identity: bytes, ping: wire.Ping) -> None:
         producer = self._reception.known(identity)
         if producer is not None:
+            self._losses.declare(producer, ping.losses, ping.losses_id)
             self._to_ack.add(producer)
             if producer.refusing and producer.taken_seq is not None:
                 self._answers.refuse(producer, producer.taken_seq + 1, "send this append and all after it again")
@@ -265,18 +269,7 @@ class Intake:
         producer = self._reception.known(identity)
         if producer is None:
             return
-        if goodbye.losses:
-            rows = sum(loss.rows for loss in goodbye.losses)
-            self.counters.lost_rows += rows
-            log.error(
-                "%s (pid %d) lost %d rows of recording %s (entities: %d): %s",
-                producer.hello.name,
-                producer.hello.pid,
-                rows,
-                producer.recording.name,
-                len({loss.entity_path for loss in goodbye.losses}),
-                ", ".join({loss.cause: None for loss in goodbye.losses}),
-            )
+        self._losses.declare(producer, goodbye.losses, goodbye.losses_id)
         self._to_ack.add(producer)
         self._reception.goodbye(producer)
 
@@ -306,6 +299,7 @@ class Intake:
             for producer, appends in batch.appends.items():
                 self._account(producer, appends)
         self._batches.clear()
+        self._to_ack |= self._losses.write()
 
     def _written(self, recording: Recording) -> None:
         recording.publish()
@@ -337,7 +331,8 @@ class Intake:
         for producer in self._to_ack:
             if producer.taken_seq is not None:
                 producer.written_seq = producer.taken_seq
-            self._answers.send(producer.identity, wire.Ack(producer.written_seq, producer.synced_seq))
+            ack = wire.Ack(producer.written_seq, producer.synced_seq, producer.losses_id)
+            self._answers.send(producer.identity, ack)
         self._to_ack.clear()
 
     def _index(self) -> None:

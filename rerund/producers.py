@@ -27,6 +27,7 @@ class ProducerInfo(NamedTuple):
     messages: int
     rows: int
     bytes: int
+    lost_rows: int  # as it declared
 
 
 class Producer:
@@ -45,6 +46,8 @@ class Producer:
         self.messages = 0
         self.rows = 0
         self.bytes = 0
+        self.lost_rows = 0
+        self.losses_id = b""  # of the last losses that are in the log
 
     def info(self, now: float) -> ProducerInfo:
         hello = self.hello
@@ -61,4 +64,5 @@ class Producer:
             self.messages,
             self.rows,
             self.bytes,
+            self.lost_rows,
         )

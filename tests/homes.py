@@ -62,10 +62,10 @@ class Home:
         return [message for path in segments for message in messages_of(path)]
 
     def rows(self, recording_id: str, application_id: str = "app") -> dict[str, list[float]]:
-        """The scalars of each entity, in the order of the log; properties are left out."""
+        """The scalars of each entity, in the order of the log; properties and loss entries are left out."""
         found: dict[str, list[float]] = {}
         for chunk in self.chunks(recording_id, application_id):
-            if not chunk.entity_path.startswith("/__properties"):
+            if not chunk.entity_path.startswith("/__"):
                 [scalars] = [each for each in chunk.components if each.descriptor.component == "Scalars:scalars"]
                 found.setdefault(chunk.entity_path, []).extend(scalars.column.flatten().to_pylist())
         return found

@@ -18,6 +18,7 @@ from rerund_sdk import messages, wire
 from rerund_sdk.batch import ComponentDescriptor
 from rerund_sdk.chunk import ChunkEncoder, ComponentColumn, TimeColumn, list_array
 from rerund_sdk.daemon_sink import DaemonSink
+from rerund_sdk.losses import LOSSES_PATH
 from rerund_sdk.outbox import MIB, Delivery
 from rerund_sdk.sinks import EncodedMessage, Store
 from rerund_sdk.tuid import TuidClock, tuid_parts
@@ -74,6 +75,8 @@ def rows_in_log(home: Home) -> dict[str, list[int]]:
     """Row numbers by entity, in the order of the log."""
     rows: dict[str, list[int]] = {}
     for chunk in home.chunks(RECORDING):
+        if chunk.entity_path == LOSSES_PATH:
+            continue
         rows.setdefault(chunk.entity_path, []).extend(chunk.indexes[0].values.tolist())
     return rows
 

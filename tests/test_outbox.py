@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rerund_sdk import messages, rrd
+from rerund_sdk.losses import report_message
 from rerund_sdk.outbox import MIB, WINDOW_APPENDS, WINDOW_BYTES, Delivery, InFlight, Outbox
 from rerund_sdk.sinks import EncodedMessage
 from rerund_sdk.spiller import Spiller
@@ -45,7 +46,14 @@ class Box:
     def __init__(self, directory: Path, limits: Delivery) -> None:
         self.readable = threading.Event()
         self.outbox = Outbox(limits)
-        self.spiller = Spiller(self.outbox, directory, "producer-1", STORE_INFO, self.readable.set)
+        self.spiller = Spiller(
+            self.outbox,
+            directory,
+            "producer-1",
+            STORE_INFO,
+            lambda report: report_message(report, "app", "rec", "test"),
+            self.readable.set,
+        )
         self.taken: list[EncodedMessage] = []
 
     def put(self, *given: EncodedMessage) -> None:

@@ -82,14 +82,18 @@ class ChunkEncoder:
         return [self._encode_group(group, log_time) for group in _grouped(rows)]
 
     def encode_columns(
-        self, entity_path: str, times: Sequence[TimeColumn], components: Sequence[ComponentColumn]
+        self,
+        entity_path: str,
+        times: Sequence[TimeColumn],
+        components: Sequence[ComponentColumn],
+        chunk_id: bytes | None = None,
     ) -> EncodedMessage:
-        """One message that holds ready-made columns of equal length."""
+        """One message that holds ready-made columns of equal length. chunk_id: None for a new one."""
         row_count = len(components[0].lists)
         first_id = self._ids.next()
         nanos = np.full(row_count, int.from_bytes(first_id[:8], "big"))
         counters = self._ids.reserve(row_count) + np.arange(row_count)
-        return self._encode(entity_path, nanos, counters, times, components)
+        return self._encode(entity_path, nanos, counters, times, components, chunk_id)
 
     def encode_as_is(self, chunk: Chunk) -> EncodedMessage:
         """A chunk that was made elsewhere, with its ids."""
@@ -142,6 +146,7 @@ class ChunkEncoder:
         row_id_counters: Int64s,
         times: Sequence[TimeColumn],
         components: Sequence[ComponentColumn],
+        chunk_id: bytes | None = None,
     ) -> EncodedMessage:
         row_count = len(row_id_nanos)
         row_ids = np.empty((row_count, 2), ">u8")
@@ -155,7 +160,7 @@ class ChunkEncoder:
 
         schema = self._schema(entity_path, times, components)
         batch = pa.RecordBatch.from_arrays(arrays, schema=schema.schema)
-        chunk_id = self._ids.next()
+        chunk_id = chunk_id or self._ids.next()
         payload = schema.large_payload(batch, chunk_id) if _is_large(components) else schema.payload(batch, chunk_id)
         return self._message(payload, chunk_id, entity_path, row_count, times)
 

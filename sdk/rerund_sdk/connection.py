@@ -35,6 +35,7 @@ PING_SECS: Final = 1.0
 SILENCE_SECS: Final = 3.0  # a daemon that says nothing for so long counts as away
 _RECONNECT_MS: Final = (50, 500)  # first and longest pause of ZeroMQ between two attempts
 _TCP_HEARTBEAT_MS: Final = (2_000, 10_000)  # interval, timeout: finds out about pulled cables
+_DECLARE_SECS: Final = 5.0  # losses are told at once, and then so often while they go on
 _GOODBYE_MS: Final = 200  # what the last message may take to leave
 _BACKOFF_SECS: Final = (0.1, 5.0)  # first and longest pause after "not-now", or between links that fail at once
 _UNLIMITED: Final = 2**63
@@ -76,6 +77,7 @@ class Connection:
         for file in self._bell:
             os.set_blocking(file, False)
         self._rung = False
+        self._declare_next = 0.0
         self._away_since = time.monotonic()
         self._away_told = False
         self._reject_told = False
@@ -147,17 +149,32 @@ class Connection:
         while not self._stopped.is_set():
             if not link.wait(talk.due_secs()):
                 break
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._bell[0], 4096)
+            self._hear_bell()
             self._rung = False  # after the read and before looking: whoever rings from here on is heard
             self._hear(link, talk)
             if talk.is_open and self.welcome is not None:
                 talk.send_all(self.welcome.max_message_bytes)
             self._ask_if_silent(link, talk)
+            self._declare_losses(link, talk)
             self._tell_of_change()
         if talk.is_open:
-            link.say_goodbye(wire.Goodbye(self._outbox.last_seq, self._outbox.losses()))
+            self._say_goodbye(link, talk)
         return talk.was_welcome
+
+    def _say_goodbye(self, link: _Link, talk: _Talk) -> None:
+        """Declare what was lost and wait a moment until it is written; then the last word."""
+        until = time.monotonic() + _GOODBYE_MS / 1000
+        while (report := self._outbox.loss_report()) and (left := until - time.monotonic()) > 0:
+            link.send(wire.Ping(report.losses, report.id))
+            while self._outbox.loss_report() is report and left > 0 and link.wait(left):
+                self._hear_bell()
+                self._hear(link, talk)
+                left = until - time.monotonic()
+        link.say_goodbye(wire.Goodbye(self._outbox.last_seq, *((report.losses, report.id) if report else ((),))))
+
+    def _hear_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._bell[0], 4096)
 
     def _say_hello(self, link: _Link) -> None:
         limit = self.welcome.max_message_bytes if self.welcome is not None else _UNLIMITED
@@ -180,6 +197,7 @@ class Connection:
             if isinstance(message, wire.Ack):
                 self._outbox.acked(message.written_seq)
                 self.synced_seq = message.synced_seq
+                self._outbox.losses_reported(message.losses_id)
                 talk.took()
             elif isinstance(message, wire.Welcome):
                 self._welcomed(link, talk, message)
@@ -229,6 +247,12 @@ class Connection:
         if talk.was_welcome and silent > PING_SECS and not talk.is_asked:
             talk.is_asked = True
             link.send(wire.Ping())
+
+    def _declare_losses(self, link: _Link, talk: _Talk) -> None:
+        now = time.monotonic()
+        if talk.is_open and now >= self._declare_next and (report := self._outbox.loss_report()):
+            self._declare_next = now + _DECLARE_SECS
+            link.send(wire.Ping(report.losses, report.id))
 
     def _tell_of_change(self) -> None:
         now = time.monotonic()

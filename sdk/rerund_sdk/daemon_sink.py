@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import zmq
 
 from rerund_sdk import places, wire
 from rerund_sdk.connection import Connection
-from rerund_sdk.delivery_sink import DeliverySink
+from rerund_sdk.delivery_sink import DeliverySink, program_name
+from rerund_sdk.keys import Credentials
 from rerund_sdk.outbox import Delivery, Outbox
 from rerund_sdk.sinks import Store
 from rerund_sdk.version import VERSION
@@ -98,15 +97,9 @@ def _hello(producer_id: bytes, store: Store) -> wire.Hello:
         producer_id,
         os.getpid(),
         socket.gethostname(),
-        _program_name(),
+        program_name(),
         store.application_id,
         store.recording_id,
         VERSION,
         store.store_info,
     )
-
-
-def _program_name() -> str:
-    """What people know this process by."""
-    script = sys.argv[0] if sys.argv else ""
-    return Path(script).name or Path(sys.executable).name

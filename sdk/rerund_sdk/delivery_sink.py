@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from rerund_sdk import places
+from rerund_sdk.losses import producer_name, report_message
 from rerund_sdk.outbox import Delivery, Outbox
 from rerund_sdk.sinks import EncodedMessage, Store
 from rerund_sdk.spiller import Spiller
@@ -146,14 +148,29 @@ class DeliverySink(ABC):
         if self._courier is not None or self._store is None or self._closed:
             return self._courier
         courier = self._make_courier(self._store, self._outbox)
-        name = f"{courier.producer_id.hex()}-{os.getpid()}"
-        self._spiller = Spiller(self._outbox, spill_directory(), name, self._store.store_info, courier.ring)
+        application_id, recording_id, store_info = self._store
+        self._spiller = Spiller(
+            self._outbox,
+            spill_directory(),
+            f"{courier.producer_id.hex()}-{os.getpid()}",
+            store_info,
+            lambda report: report_message(
+                report, application_id, recording_id, producer_name(program_name(), os.getpid())
+            ),
+            courier.ring,
+        )
         self._courier = courier
         try:
             courier.start()
         except RuntimeError:  # the interpreter is ending and starts no more threads; close() puts all on disk
             logger.debug("no connection to %s was made: the program is ending", self.endpoint)
         return courier
+
+
+def program_name() -> str:
+    """What people know this process by."""
+    script = sys.argv[0] if sys.argv else ""
+    return Path(script).name or Path(sys.executable).name
 
 
 def spill_directory() -> Path:

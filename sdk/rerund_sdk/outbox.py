@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from rerund_sdk.losses import LossCounter
+from rerund_sdk.losses import LossCounter, LossReport
 from rerund_sdk.rrd import Kind
 from rerund_sdk.sinks import EncodedMessage
 from rerund_sdk.spill import Queued
@@ -153,6 +153,15 @@ class Outbox:
     def losses(self) -> tuple[Loss, ...]:
         with self.changed:
             return self._losses.entries()
+
+    def loss_report(self) -> LossReport | None:
+        """Losses to declare; the same until they are `losses_reported`."""
+        with self.changed:
+            return self._losses.report()
+
+    def losses_reported(self, report_id: bytes) -> None:
+        with self.changed:
+            self._losses.reported(report_id)
 
     def put(self, messages: Sequence[EncodedMessage]) -> None:
         """Take messages, in order."""

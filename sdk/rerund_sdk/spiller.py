@@ -13,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from rerund_sdk.losses import LossReport
 from rerund_sdk.outbox import MIB, Outbox, Queue, cost
-from rerund_sdk.spill import SpillQueue
+from rerund_sdk.sinks import EncodedMessage
+from rerund_sdk.spill import Queued, SpillQueue
 
 logger = logging.getLogger("rerund_sdk")
 
@@ -34,10 +36,17 @@ class Spiller:
     """One outbox's way to and from the disk."""
 
     def __init__(
-        self, outbox: Outbox, directory: Path, name: str, store_info: bytes, on_readable: Callable[[], None]
+        self,
+        outbox: Outbox,
+        directory: Path,
+        name: str,
+        store_info: bytes,
+        loss_message: Callable[[LossReport], EncodedMessage],
+        on_readable: Callable[[], None],
     ) -> None:
         """name: of the files. on_readable: called whenever messages came back from disk."""
         self._outbox = outbox
+        self._loss_message = loss_message
         self._limit = outbox.limits.spill_bytes
         self._step = min(_STEP_BYTES, outbox.limits.memory_bytes // 8)
         segment_bytes = max(min(64 * MIB, self._limit // 8), 64 * 1024)
@@ -75,7 +84,7 @@ class Spiller:
             self._closing = True
             self._outbox.changed.notify_all()
         thread = self._thread
-        if thread is None and undelivered and self._limit:
+        if thread is None and self._limit and (undelivered or self._outbox.loss_report()):
             thread = threading.Thread(target=self._leave_rest, name="rerund spill", daemon=True)
             try:
                 thread.start()
@@ -197,6 +206,9 @@ class Spiller:
             in_memory = [queued for append in outbox.in_flight for queued in append.batch]
             in_memory += [*outbox.singly, *(queued for queue in outbox.queues for queued in queue.head)]
             tails = {queue: [*queue.writing, *queue.tail] for queue in outbox.queues}
+        while report := outbox.loss_report():  # what could not be declared is told among what is left
+            in_memory.append(Queued(outbox.last_number, self._loss_message(report)))
+            outbox.losses_reported(report.id)
         try:
             if in_memory:
                 rest.append(in_memory)

@@ -15,6 +15,7 @@ import msgpack
 
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadWireMessage, WrongVersion
+from rerund_sdk.tuid import TUID_SIZE
 
 PROTOCOL: Final = 1
 PRODUCER_ID_SIZE: Final = 16
@@ -84,6 +85,7 @@ class Ack(NamedTuple):
 
     written_seq: int  # survives a crash of the daemon
     synced_seq: int  # survives a power cut
+    losses_id: bytes = b""  # of the last declared losses that are in the log, too; empty: of none
 
 
 class Reject(NamedTuple):
@@ -94,25 +96,29 @@ class Reject(NamedTuple):
     seq: int  # of the append that was refused; 0 if it was none
 
 
-class Ping(NamedTuple):
-    """A producer that has nothing to send is still there; answered with an ack."""
-
-
 class Loss(NamedTuple):
     """Rows that a producer had to give up."""
 
     cause: str
     entity_path: str
     rows: int
-    first_nanos: int
+    first_nanos: int  # when the first and the last of them were logged, since the epoch
     last_nanos: int
 
 
+class Ping(NamedTuple):
+    """A producer that has nothing to send is still there; answered with an ack. It may declare losses."""
+
+    losses: tuple[Loss, ...] = ()
+    losses_id: bytes = b""  # 16 bytes: the id of their chunk in the log; the same until an ack names it
+
+
 class Goodbye(NamedTuple):
-    """A producer's last message."""
+    """A producer's last message. It may declare losses."""
 
     last_seq: int
     losses: tuple[Loss, ...]
+    losses_id: bytes = b""
 
 
 class Request(NamedTuple):
@@ -170,9 +176,9 @@ def decode(frames: Frames) -> Message:
         if kind == "hello":
             return _hello(header, data)
         if kind == "ack":
-            return Ack(_count(header, "written_seq"), _count(header, "synced_seq"))
+            return Ack(_count(header, "written_seq"), _count(header, "synced_seq"), _losses_id(header))
         if kind == "ping":
-            return Ping()
+            return Ping(_losses(header), _losses_id(header))
         if kind == "welcome":
             _check_version(header, "daemon")
             return Welcome(
@@ -187,7 +193,7 @@ def decode(frames: Frames) -> Message:
         if kind == "reject":
             return Reject(_text(header, "code"), _text(header, "reason"), _count(header, "seq"))
         if kind == "goodbye":
-            return Goodbye(_count(header, "last_seq"), tuple(_loss(loss) for loss in _value(header, "losses", list)))
+            return Goodbye(_count(header, "last_seq"), _losses(header), _losses_id(header))
         if kind == "request":
             return Request(_count(header, "id"), _text(header, "verb"), _value(header, "args", dict))
         if kind == "reply":
@@ -302,9 +308,24 @@ def _range(timeline: Any, type_name: Any, low: Any, high: Any, *_: Any) -> TimeR
     return TimeRange(timeline, type_name, low, high)
 
 
-def _loss(fields: Any) -> Loss:
-    cause, entity_path, rows, first_nanos, last_nanos = fields
-    return Loss(str(cause), str(entity_path), int(rows), int(first_nanos), int(last_nanos))
+def _losses(header: dict[str, Any]) -> tuple[Loss, ...]:
+    return tuple(_loss(*fields) for fields in _value(header, "losses", list)) if "losses" in header else ()
+
+
+def _loss(cause: Any, entity_path: Any, rows: Any, first_nanos: Any, last_nanos: Any, *_: Any) -> Loss:
+    if type(cause) is not str or type(entity_path) is not str:
+        raise BadWireMessage(f"a loss has cause {cause!r:.80} and entity path {entity_path!r:.80}, must be texts")
+    for number in (rows, first_nanos, last_nanos):
+        if type(number) is not int or not 0 <= number < 2**63:
+            raise BadWireMessage(f"a loss of {entity_path!r:.80} has {number!r:.80}, must be 0 to 2**63 - 1")
+    return Loss(cause, entity_path, rows, first_nanos, last_nanos)
+
+
+def _losses_id(header: dict[str, Any]) -> bytes:
+    losses_id = _value(header, "losses_id", bytes) if "losses_id" in header else b""
+    if len(losses_id) not in (0, TUID_SIZE):
+        raise BadWireMessage(f"losses_id has {len(losses_id)} bytes, must have {TUID_SIZE}, or none")
+    return losses_id
 
 
 def _check_version(header: dict[str, Any], whose: str) -> None:
