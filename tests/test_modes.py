@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import pytest
 import rerund_sdk as rr
 from rerund_sdk import current, modes, places
 from rerund_sdk.daemon_sink import DaemonSink, EmbeddedSink
-from rerund_sdk.errors import ModeError, PlaceError
+from rerund_sdk.errors import ModeError, PlaceError, RerundError
 from rerund_sdk.file_sink import FileSink
 from rerund_sdk.grpc_sink import GrpcSink
 from rerund_sdk.strictness import RerunWarning
@@ -198,6 +199,18 @@ def test_serve_serves_from_inside_where_no_daemon_can_run(
     with urllib.request.urlopen(url) as page:
         assert page.status == 200
     assert any("from inside this program" in record.message for record in caplog.records)
+
+
+def test_an_embedded_daemon_that_cannot_start_leaves_the_mode_and_nothing_open(
+    recording: rr.RecordingStream,
+) -> None:
+    before = recording.sinks
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(RerundError, match=str(taken.getsockname()[1])):
+            rr.serve(embedded=True, open_browser=False, web_port=taken.getsockname()[1], recording=recording)
+    assert recording.sinks == before
 
 
 # save

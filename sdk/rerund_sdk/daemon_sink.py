@@ -65,8 +65,13 @@ class EmbeddedSink(DaemonSink):
     """
 
     def __init__(self, start: Callable[[zmq.Context[Any]], Any], *, delivery: Delivery = Delivery()) -> None:  # noqa: B008
-        self._shared_context: zmq.Context[Any] | None = zmq.Context()
-        self.daemon = start(self._shared_context)
+        context: zmq.Context[Any] = zmq.Context()
+        try:
+            self.daemon = start(context)
+        except BaseException:
+            context.destroy(linger=0)
+            raise
+        self._shared_context: zmq.Context[Any] | None = context
         self._owner = os.getpid()
         super().__init__(self.daemon.ingest, delivery=delivery)
 
