@@ -27,7 +27,7 @@ def test_the_home_page_lists_recordings_as_they_come_and_links_to_them(daemon: D
         with page.expect_download() as download:
             row.get_by_text("Download").click()
         assert download.value.path().read_bytes() == daemon.segments()[0].read_bytes()
-        assert row.get_by_role("link").first.get_attribute("href") == "/rerun/app/run%2F1%20%C3%BC"
+        assert row.get_by_role("link").first.get_attribute("href") == "/recordings/app/run%2F1%20%C3%BC"
 
 
 def test_names_are_shown_as_text_whatever_they_contain(daemon: Daemon, browser: Browser) -> None:
@@ -48,7 +48,7 @@ def test_a_banner_says_that_the_daemon_is_away(daemon: Daemon, browser: Browser)
 
 def test_the_colours_that_were_chosen_are_kept(daemon: Daemon, browser: Browser) -> None:
     with opened(daemon.info.http, browser) as page:
-        page.get_by_role("button", name="system").click()
+        page.get_by_role("button", name="Colours: system").click()
         page.reload()
-        page.get_by_role("button", name="dark").wait_for()
+        page.get_by_role("button", name="Colours: dark").wait_for()
         wait_until(page, lambda: page.evaluate("getComputedStyle(document.body).colorScheme") == "dark")

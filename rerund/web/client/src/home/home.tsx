@@ -7,6 +7,7 @@ import { toPath } from "../names";
 import { stateText } from "../socket";
 import { connection, keyOf, rates, status, type Reader, type Recording, type Status } from "../status";
 import { ThemeSwitch } from "../theme";
+import { ActionButton } from "./actions";
 
 const SEARCH_FROM = 8; // recordings; fewer are seen at a glance
 
@@ -18,6 +19,7 @@ export function Home() {
       <header class="bar">
         <a href="/" aria-current="page">rerund</a>
         {told && <Daemon told={told} />}
+        <span class="right" />
         <ThemeSwitch />
       </header>
       {trouble && <p class="banner" role="status" data-state={connection.value}>{trouble}</p>}
@@ -79,6 +81,13 @@ function RecordingRow({ recording }: { recording: Recording }) {
         <a href={`/api/recordings/${path}.rrd`} download>
           Download
         </a>
+        <ActionButton
+          label="Delete"
+          about={keyOf(recording)}
+          question={`Delete ${keyOf(recording)} (${bytes(recording.bytes)})? It cannot be brought back.`}
+          action="remove"
+          args={{ application_id: recording.application_id, recording_id: recording.recording_id }}
+        />
       </span>
       <span class="facts number">
         <b>{bytes(recording.bytes)}</b>
@@ -144,13 +153,24 @@ function Readers({ told }: { told: Status }) {
   const readers: Reader[] = [...told.viewers, ...files];
   return (
     <Section title="Viewers and files" figure={`${readers.length}`}>
-      <Table head={["Reader", "Recording", "Kind", "Behind"]}>
+      <Table head={["Reader", "Recording", "Kind", "Behind", ""]}>
         {readers.map((each, number) => (
           <tr key={number}>
             <th scope="row">{each.peer}</th>
             <td>{each.recording}</td>
             <td>{each.kind}</td>
             <td>{bytes(each.lag_bytes)}</td>
+            <td>
+              {each.kind === "file" && (
+                <ActionButton
+                  label="Stop"
+                  about={each.peer}
+                  question={`Stop writing to ${each.peer}? The file stays as it is then.`}
+                  action="unsave"
+                  args={{ path: each.peer }}
+                />
+              )}
+            </td>
           </tr>
         ))}
       </Table>
