@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +78,26 @@ def view_natively(recording: dict[str, Any] | None, ready_fd: int | None = None)
     async def run() -> int:
         relay = Relay((recording["application_id"], recording["recording_id"]) if recording else None)
         await relay.start()
-        viewer = await asyncio.create_subprocess_exec(native.find(), *NATIVE_OPTIONS, "--connect", relay.url)
+        command = (native.find(), *NATIVE_OPTIONS, "--connect", relay.url)
+        viewer = await asyncio.create_subprocess_exec(*command, start_new_session=True)
         telling = asyncio.create_task(_tell(relay.connected, ready_fd))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _end_group, viewer.pid)
         try:
             return await viewer.wait()
         finally:
             telling.cancel()
             if viewer.returncode is None:
-                viewer.terminate()
+                _end_group(viewer.pid)
                 await viewer.wait()
             await relay.stop()
 
     return asyncio.run(run())
+
+
+def _end_group(leader: int) -> None:
+    """End a viewer: its `rerun` is a script that has the program as a child, and would leave it behind."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGTERM)
 
 
 async def _tell(connected: asyncio.Event, ready_fd: int | None) -> None:

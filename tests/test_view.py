@@ -292,12 +292,15 @@ def test_view_detach_returns_when_the_native_viewer_reads(
         deadline = time.monotonic() + 30
         while [viewer["recording"] for viewer in rerund.json("status")["viewers"]] != ["official/run"]:
             assert time.monotonic() < deadline
-        assert len(viewers) == 1
+        (viewer,) = viewers
+        programs = viewer.children(recursive=True)
+        assert programs
+        viewer.terminate()
+        assert psutil.wait_procs([viewer, *programs], timeout=30)[1] == []
     finally:
         for process in viewers:
-            for child in process.children(recursive=True):
-                child.kill()
-            process.wait(30)
+            if process.is_running():
+                process.terminate()
 
 
 def belongs_to(process: psutil.Process, rerund: Commands) -> bool:
