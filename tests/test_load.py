@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rerund_sdk as rr
-from rerund_sdk import rrd
+from rerund_sdk import loading, rrd
 from rerund_sdk.errors import BadData, BadRrd, LoadError
 from rerund_sdk.loading import load, load_all
 
@@ -375,3 +375,34 @@ def rows_of(table: pa.Table) -> list[tuple[dict[str, int], dict[str, str]]]:
                 components[field.metadata[b"rerun:component"].decode()] = cell.values
         rows.append((times, plain(components)))
     return rows
+
+
+def test_a_manifest_says_the_same_as_the_chunks(tmp_path: Path) -> None:
+    path = official(tmp_path / "a.rrd", range(50))
+    sealed = load_all(path)
+    whole = path.read_bytes()
+    opened = load_all(whole[: rrd_end(whole)])
+    for one, other in zip(sealed, opened, strict=True):
+        for chunk, other_chunk in zip(one._chunks, other._chunks, strict=True):
+            assert chunk[2:5] == other_chunk[2:5]
+            assert set(chunk.components) == set(other_chunk.components)
+
+
+def test_a_sealed_file_is_found_through_without_opening_its_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = official(tmp_path / "a.rrd", range(50))
+    monkeypatch.setattr(loading, "read_chunk", lambda _: pytest.fail("a chunk was opened"))
+    assert load(path).entities == ("/__properties", "/a")
+
+
+def test_a_wrong_manifest_is_not_believed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    content = bytearray(official(tmp_path / "a.rrd", range(50)).read_bytes())
+    content[rrd_end(content) + 40] ^= 1
+    assert load(bytes(content)).table("a", timeline="frame")["frame"].to_pylist() == list(range(50))
+    assert "checksum is wrong" in caplog.text
+
+
+def rrd_end(content: bytes | bytearray) -> int:
+    """Where the End message of a sealed stream begins."""
+    return next(frame.start for frame in rrd.frames(content, rrd.STREAM_HEADER_SIZE) if frame.kind == rrd.Kind.END)

@@ -28,9 +28,9 @@ from rerund_sdk.manifest import ManifestBuilder
 from rerund_sdk.messages import varint
 from rerund_sdk.protobuf import BYTES
 
-_STREAM_FOOTER: Final = struct.Struct("<QQI4s4sI")
-STREAM_FOOTER_SIZE: Final = _STREAM_FOOTER.size
-_CRC_SEED: Final = 7850921
+STREAM_FOOTER: Final = struct.Struct("<QQI4s4sI")
+STREAM_FOOTER_SIZE: Final = STREAM_FOOTER.size
+CRC_SEED: Final = 7850921
 _LZ4_MOST_BYTES: Final = 1 << 30  # LZ4 blocks end at 2 GB: a larger payload is stored as it is
 _COPY_BYTES: Final = 1 << 20
 
@@ -59,7 +59,7 @@ def is_sealed(file: BinaryIO) -> bool:
     if size < rrd.STREAM_HEADER_SIZE + rrd.MESSAGE_HEADER_SIZE + STREAM_FOOTER_SIZE:
         return False
     file.seek(size - STREAM_FOOTER_SIZE)
-    start, length, _, magic, mark, count = _STREAM_FOOTER.unpack(file.read(STREAM_FOOTER_SIZE))
+    start, length, _, magic, mark, count = STREAM_FOOTER.unpack(file.read(STREAM_FOOTER_SIZE))
     if (magic, mark, count) != (rrd.MAGIC, b"FOOT", 1) or start + length + STREAM_FOOTER_SIZE != size:
         return False
     file.seek(start - rrd.MESSAGE_HEADER_SIZE)
@@ -92,7 +92,7 @@ def _check_nothing_follows(file: BinaryIO, at: int, length: int, size: int) -> N
     """Raise BadRrd unless the End at `at` is the last thing, or what a broken off `seal` leaves: one of length 0."""
     file.seek(min(size, at + rrd.MESSAGE_HEADER_SIZE + length))
     footer = file.read(STREAM_FOOTER_SIZE)
-    whole = len(footer) == STREAM_FOOTER_SIZE and _STREAM_FOOTER.unpack(footer)[3:5] == (rrd.MAGIC, b"FOOT")
+    whole = len(footer) == STREAM_FOOTER_SIZE and STREAM_FOOTER.unpack(footer)[3:5] == (rrd.MAGIC, b"FOOT")
     if (length or whole) and file.read(1):
         raise BadRrd(f"the stream ends at offset {at}, another follows: a file of several streams can have no footer")
 
@@ -127,12 +127,12 @@ class FooterBuilder:
             start, length = end + rrd.MESSAGE_HEADER_SIZE, body.tell()
             file.truncate(end)
             file.seek(start)
-            crc = xxhash.xxh32(seed=_CRC_SEED)
+            crc = xxhash.xxh32(seed=CRC_SEED)
             body.seek(0)
             while part := body.read(_COPY_BYTES):
                 crc.update(part)
                 file.write(part)
-        file.write(_STREAM_FOOTER.pack(start, length, crc.intdigest(), rrd.MAGIC, b"FOOT", 1))
+        file.write(STREAM_FOOTER.pack(start, length, crc.intdigest(), rrd.MAGIC, b"FOOT", 1))
         file.flush()
         file.seek(end)
         file.write(rrd.message_header(rrd.Kind.END, length))

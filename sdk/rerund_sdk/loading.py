@@ -25,6 +25,7 @@ from rerund_sdk.batch import ComponentDescriptor
 from rerund_sdk.chunk_reader import ArrowMsg, Chunk, parse_arrow_msg, read_chunk
 from rerund_sdk.entity_path import normalise
 from rerund_sdk.errors import BadData, BadRrd, LoadError
+from rerund_sdk.manifest_reader import Listed, listed_chunks
 from rerund_sdk.rrd import Kind
 from rerund_sdk.stream_reader import Bytes, Place
 from rerund_sdk.tables import TimeBound, TimeRange
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | RecordingStream"
 Entities: TypeAlias = "str | Collection[str] | None"
-_Rows: TypeAlias = "dict[str, list[pa.RecordBatch]]"
 
 logger = logging.getLogger("rerund_sdk")
 
@@ -132,13 +132,13 @@ class LoadedRecording:
         """The chunks, as they were written and in that order, that have any rows asked for."""
         chosen, wanted = _chooser(entities), _wanted(components)
         time_range = self._time_range(timeline, start, end)
-        for chunk in self._chunks:
-            if (
-                chosen(chunk.entity_path)
-                and (time_range is None or time_range.overlaps(chunk.ranges))
-                and (wanted is None or any(map(wanted, chunk.components)))
-            ):
-                yield _read(chunk.data, chunk.place)
+        return _read(
+            chunk
+            for chunk in self._chunks
+            if chosen(chunk.entity_path)
+            and (time_range is None or time_range.overlaps(chunk.ranges))
+            and (wanted is None or any(map(wanted, chunk.components)))
+        )
 
     def batches(
         self,
@@ -184,37 +184,34 @@ class LoadedRecording:
         several = not isinstance(entities, str) or entities.endswith("/**")
         time_range = self._time_range(timeline, start, end)
         read_range = time_range.from_beginning() if fill and time_range else time_range
-        rows, static = self._rows(self._existing(entities), _wanted(components), read_range)
-        table = tables.joined(
-            {path: tables.sorted_rows(batches, timeline) for path, batches in rows.items()},
-            timeline,
-            with_entity=several,
-        )
+        paths, wants = self._existing(entities), _wanted(components)
+        rows = {
+            path: tables.sorted_rows(batches, timeline)
+            for path, batches in self._rows(paths, wants, read_range).items()
+        }
+        table = tables.joined(rows, timeline, with_entity=several)
         if fill and time_range is not None:
+            static = self._rows(paths, wants, None, static=True)
             held = {path: tables.latest(tables.sorted_rows(batches, None)) for path, batches in static.items()}
             table = time_range.slice(tables.filled(table, held, with_entity=several))
         return tables.flattened(table) if flatten else table
 
-    def _rows(self, paths: Collection[str], wanted: tables.Wanted, time_range: TimeRange | None) -> tuple[_Rows, _Rows]:
-        """The rows of each entity in the time range (None: all), and the static ones that are in no time range."""
-        rows: _Rows = {path: [] for path in paths}
-        static: _Rows = {path: [] for path in paths}
-        for chunk in self._chunks:
-            if chunk.entity_path not in rows or (wanted is not None and not any(map(wanted, chunk.components))):
+    def _rows(
+        self, entities: Collection[str], wanted: tables.Wanted, time_range: TimeRange | None, *, static: bool = False
+    ) -> dict[str, list[pa.RecordBatch]]:
+        """The rows of each entity in the time range (None: all). static: those that are on no timeline, instead."""
+        rows: dict[str, list[pa.RecordBatch]] = {path: [] for path in entities}
+        for place in self._chunks:
+            if place.entity_path not in rows or (wanted is not None and not any(map(wanted, place.components))):
                 continue
-            if time_range is None or time_range.overlaps(chunk.ranges):
-                rows[chunk.entity_path].append(tables.batch(_read(chunk.data, chunk.place), wanted, time_range))
-            elif not chunk.ranges:
-                static[chunk.entity_path].append(tables.batch(_read(chunk.data, chunk.place), wanted, None))
-        return rows, static
+            if not place.ranges if static else time_range is None or time_range.overlaps(place.ranges):
+                batches = (tables.batch(chunk, wanted, time_range) for chunk in _read([place]))
+                rows[place.entity_path].extend(batches)
+        return rows
 
     def static(self, entity: str) -> pa.Table:
         """One row: the entity's static components, each as it was last logged."""
-        batches = [
-            tables.batch(_read(chunk.data, chunk.place), None, None)
-            for chunk in self._chunks
-            if chunk.entity_path == normalise(entity) and not chunk.ranges
-        ]
+        (batches,) = self._rows([normalise(entity)], None, None, static=True).values()
         return tables.latest(tables.sorted_rows(batches, None))
 
     def pandas(self, entities: Entities = None, **query: Any) -> pandas.DataFrame:
@@ -272,8 +269,13 @@ def _wanted(components: Iterable[str] | None) -> Callable[[ComponentDescriptor],
     return lambda descriptor: bool({descriptor.component, descriptor.component.rpartition(":")[2]} & names)
 
 
-def _read(data: Bytes, place: Place) -> Chunk:
-    return read_chunk(parse_arrow_msg(data.read(place.start, place.size)))
+def _read(chunks: Iterable[_ChunkPlace]) -> Iterator[Chunk]:
+    """The chunks themselves. What is damaged is warned of and left out."""
+    for chunk in chunks:
+        try:
+            yield read_chunk(parse_arrow_msg(chunk.data.read(chunk.place.start, chunk.place.size)))
+        except BadRrd as error:
+            logger.warning("a chunk of %s at offset %d is left out: %s", chunk.entity_path, chunk.place.start, error)
 
 
 class _Index:
@@ -286,7 +288,9 @@ class _Index:
         self._stores: dict[tuple[bool, str, str], LoadedRecording] = {}
         self._by_id: dict[bytes, LoadedRecording] = {}
         self._seen: set[bytes] = set()
+        self._listed: dict[int, Listed] = {}  # of the file that is being read
         for name, data in files:
+            self._listed = listed_chunks(data)
             for message in stream_reader.messages(data):
                 if isinstance(message, Place):
                     self._take(name, data, message)
@@ -299,29 +303,31 @@ class _Index:
         return list(self._stores.values())
 
     def _take(self, name: str, data: Bytes, place: Place) -> None:
+        listed = self._listed.get(place.start) if place.kind == Kind.ARROW else None
+        if listed is not None:
+            self._add(data, place, listed)
+            return
         body = data.read(place.start, place.size)
         try:
             if place.kind == Kind.ARROW:
-                self._take_chunk(data, place, parse_arrow_msg(body))
+                self._add(data, place, _opened(parse_arrow_msg(body)))
             elif place.kind == Kind.STORE_INFO:
-                self._store(_parsed("SetStoreInfo", body).info.store_id)
+                self._store(messages.parse("SetStoreInfo", body).info.store_id)
             else:
-                command = _parsed("BlueprintActivationCommand", body)
+                command = messages.parse("BlueprintActivationCommand", body)
                 self._store(command.blueprint_id).activation = (command.make_active, command.make_default)
         except BadRrd as error:
             logger.warning("%s: the message at offset %d is left out: %s", name, place.start, error)
 
-    def _take_chunk(self, data: Bytes, place: Place, message: ArrowMsg) -> None:
-        chunk = read_chunk(message)
-        if chunk.id in self._seen or not chunk.rows:
+    def _add(self, data: Bytes, place: Place, chunk: Listed) -> None:
+        if chunk.chunk_id in self._seen or not chunk.rows:
             return
-        self._seen.add(chunk.id)
-        store = self._by_id.get(message.store_id)
+        self._seen.add(chunk.chunk_id)
+        store = self._by_id.get(chunk.store_id)
         if store is None:
-            store = self._by_id[message.store_id] = self._store(_parsed("StoreId", message.store_id))
-        ranges = tuple(tables.ranges(chunk))
-        components = tuple(component.descriptor for component in chunk.components)
-        store._chunks.append(_ChunkPlace(data, place, normalise(chunk.entity_path), chunk.rows, ranges, components))
+            store = self._by_id[chunk.store_id] = self._store(messages.parse("StoreId", chunk.store_id))
+        path = normalise(chunk.entity_path)
+        store._chunks.append(_ChunkPlace(data, place, path, chunk.rows, chunk.ranges, chunk.components))
 
     def _store(self, store_id: Any) -> LoadedRecording:
         """The store of that id; one without an application id (old writers) has that of an earlier store."""
@@ -334,10 +340,9 @@ class _Index:
         return self._stores[key]
 
 
-def _parsed(name: str, body: bytes) -> Any:
-    from google.protobuf.message import DecodeError
-
-    try:
-        return messages.message_class(name).FromString(body)
-    except DecodeError as error:
-        raise BadRrd(f"undecodable {name}: {error}") from error
+def _opened(message: ArrowMsg) -> Listed:
+    """What a manifest would say of a chunk."""
+    chunk = read_chunk(message)
+    ranges = tuple(tables.ranges(chunk)) if chunk.rows else ()
+    components = tuple(component.descriptor for component in chunk.components)
+    return Listed(message.store_id, chunk.id, chunk.entity_path, chunk.rows, ranges, components)

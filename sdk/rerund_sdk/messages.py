@@ -12,6 +12,7 @@ import struct
 import sys
 from typing import Any, Final
 
+from rerund_sdk.errors import BadRrd
 from rerund_sdk.rrd import Kind, message_header
 
 _COMMON: Final = "rerun.common.v1alpha1"
@@ -125,6 +126,16 @@ def _message_classes() -> dict[str, Any]:
             descriptor = pool.FindMessageTypeByName(f"{package}.{message}")
             classes[message] = message_factory.GetMessageClass(descriptor)
     return classes
+
+
+def parse(name: str, body: bytes) -> Any:
+    """The message of that class whose bytes are `body`. Raises BadRrd."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        return message_class(name).FromString(body)
+    except DecodeError as error:
+        raise BadRrd(f"undecodable {name}: {error}") from error
 
 
 def store_id(application_id: str, recording_id: str, kind: int = STORE_KIND_RECORDING) -> Any:
