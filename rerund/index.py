@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -352,6 +352,20 @@ class Index:
             if len(ids) >= count:
                 break
         return ids
+
+    def known_chunk_ids(self, chunk_ids: Sequence[bytes]) -> set[bytes]:
+        """Which of these the recording has, however old. Reads all there is of the index."""
+        wanted = set(chunk_ids)
+        halves = np.frombuffer(b"".join(chunk_ids), np.uint64)[1::2] if chunk_ids and all(chunk_ids) else None
+        if halves is None:
+            return self.known_chunk_ids([each for each in chunk_ids if each]) if any(chunk_ids) else set()
+        known: set[bytes] = set()
+        for segment in self.segments:
+            for records in segment.blocks():
+                ids = records["chunk_id"]
+                candidates = ids[np.isin(np.frombuffer(ids.tobytes(), np.uint64)[1::2], halves)]
+                known.update(wanted.intersection(map(bytes, candidates)))
+        return known
 
     def is_message_start(self, segment: int, offset: int) -> bool:
         """Whether a message begins at `offset` of the `segment`th file (counted from 0)."""

@@ -27,6 +27,7 @@ from rerund.dirlock import DirLock
 from rerund.edge import Edge, ViewerInfo
 from rerund.file_edge import FileEdge
 from rerund.grpc_edge import GrpcEdge
+from rerund.housekeeping import Housekeeping
 from rerund.intake import Intake
 from rerund.notify import notify
 from rerund.recording import Recording
@@ -58,6 +59,7 @@ class Server:
         self.control = Control(self, self.info.control)
         self.edges = self._edges()
         self.files = FileEdge(self)  # ends after the intake: so files have what came last
+        self.housekeeping = Housekeeping(self)
         self._owns_context = context is None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -128,6 +130,7 @@ class Server:
         await self.files.start()
         self.info = self._describe(tcp)
         self.intake.start(self._welcome())
+        self.housekeeping.start()
         self._sample()
         if not self.embedded:
             self._write_daemon_file()
@@ -141,6 +144,7 @@ class Server:
         if not self.embedded:
             notify("STOPPING=1")
             places.daemon_file(self.config.instance).unlink(missing_ok=True)
+        await asyncio.to_thread(self.housekeeping.stop)
         for edge in reversed(self.edges):
             await edge.stop()
         await asyncio.to_thread(self.intake.stop)
@@ -205,6 +209,7 @@ class Server:
             "recordings": self.recordings(),
             "viewers": [_viewer(viewer) for viewer in list(self.viewers)],
             "sinks": self.files.sinks(),
+            **self.housekeeping.status(),
         }
 
     def _sample(self) -> None:

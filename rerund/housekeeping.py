@@ -1,0 +1,33 @@
+"""All that the daemon does beside serving, each on a thread of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rerund.chore import Chore
+from rerund.collector import COLLECT_SECS, Collector
+
+if TYPE_CHECKING:
+    from rerund.server import Server
+
+
+class Housekeeping:
+    """Made with the server; begins when data can be taken."""
+
+    def __init__(self, server: Server) -> None:
+        config = server.config
+        self._collector = Collector(config.home / "spill", server.store, server.context, config.fsync != "off")
+        self._chores = [Chore("collect", COLLECT_SECS, self._collector.collect)]
+
+    def start(self) -> None:
+        for chore in self._chores:
+            chore.start()
+
+    def stop(self) -> None:
+        """Before the intake ends. Idempotent."""
+        for chore in self._chores:
+            chore.stop()
+
+    def status(self) -> dict[str, Any]:
+        files, size = self._collector.waiting()
+        return {"spill": {"files": files, "bytes": size}}
