@@ -9,6 +9,7 @@ import pytest
 
 import rerund_sdk as rr
 from rerund_sdk.loading import load
+from rerund_sdk.strictness import RerunWarning
 
 
 def new_recording(name: str = "app") -> rr.RecordingStream:
@@ -121,4 +122,16 @@ def test_a_thread_has_a_recording_of_its_own() -> None:
         assert found == [for_thread]
         assert rr.get_data_recording() is for_process
     finally:
+        rr.set_global_data_recording(before)
+
+
+def test_without_a_recording_nothing_raises_even_in_strict_mode() -> None:
+    before, strict = rr.set_global_data_recording(None), rr.strict_mode()
+    rr.set_strict_mode(True)
+    try:
+        for call in (lambda: rr.log("a", rr.Scalars(1.0)), lambda: rr.set_time("frame", sequence=1), rr.disconnect):
+            with pytest.warns(RerunWarning, match="has no effect: there is no current recording"):
+                call()
+    finally:
+        rr.set_strict_mode(strict)
         rr.set_global_data_recording(before)

@@ -36,10 +36,10 @@ def get(recording: RecordingStream | None = None) -> RecordingStream | None:
 
 
 def required(recording: RecordingStream | None, what: str) -> RecordingStream | None:
-    """As `get`, and a warning that `what` has no effect if there is none."""
+    """As `get`, and a warning, also in strict mode, that `what` has no effect if there is none."""
     found = get(recording)
     if found is None:
-        complain(f"{what} has no effect: there is no current recording; call rr.init(...) first")
+        complain(f"{what} has no effect: there is no current recording; call rr.init(...) first", error=None)
     return found
 
 

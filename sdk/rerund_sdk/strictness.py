@@ -59,9 +59,9 @@ def set_strict_mode(mode: bool) -> None:
     _strict = mode
 
 
-def complain(message: str, *, error: type[Exception] = BadData, category: type[Warning] = RerunWarning) -> None:
-    """Raise `error` in strict mode; otherwise warn where the user's code called into the SDK, and go on."""
-    if strict_mode():
+def complain(message: str, *, error: type[Exception] | None = BadData, category: type[Warning] = RerunWarning) -> None:
+    """Raise `error`, if any, in strict mode; otherwise warn where the user's code called into the SDK, and go on."""
+    if strict_mode() and error is not None:
         raise error(message)
     warnings.warn(message, category, stacklevel=_depth_of_user_code())
     if on_warning is not None and not _thread.reporting:
