@@ -1,46 +1,8 @@
-"""Processes made of processes: every row of every one of them is in the log once, and in order."""
+"""Processes made of processes, one promise a test; test_fork_matrix.py has all ways to make and end them."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
-import pytest
-
 from tests.homes import Home, chunk_of, is_chunk, messages_of, program
-
-FORKS = Path(__file__).parent / "programs" / "forks.py"
-CHILDREN = 6
-ROWS = 300
-
-
-@pytest.mark.parametrize("end", ["return", "exit", "exception"])
-@pytest.mark.parametrize("how", ["fork", "spawn", "forkserver", "os.fork"])
-@pytest.mark.timeout(120)
-def test_children_log_into_the_recording_of_their_parent(home: Home, how: str, end: str) -> None:
-    home.daemon()
-    assert_all_rows(home, how, end, CHILDREN if how != "spawn" else 3)
-
-
-@pytest.mark.parametrize("how", ["pool", "executor"])
-@pytest.mark.timeout(120)
-def test_workers_of_a_pool_log_into_the_recording_of_their_parent(home: Home, how: str) -> None:
-    home.daemon()
-    assert_all_rows(home, how, "return", CHILDREN)
-
-
-def assert_all_rows(home: Home, how: str, end: str, children: int) -> None:
-    command = [sys.executable, FORKS, how, end, str(children), str(ROWS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    recording_id, of_thread = done.stdout.split()[-2:]
-    rows = home.rows(recording_id)
-    expected = {f"/child/{number}": list(range(ROWS)) for number in range(children)}
-    expected |= {"/before": list(range(ROWS)), "/after": list(range(ROWS)), "/thread": list(range(int(of_thread)))}
-    assert {path: len(values) for path, values in rows.items()} == {path: len(v) for path, v in expected.items()}
-    assert rows == expected
-
 
 def test_what_the_parent_has_not_sent_at_the_fork_it_sends_itself(home: Home) -> None:
     """There is no daemon until both have logged, so all that the parent logged waits when it forks."""
