@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -150,3 +151,27 @@ def test_grpc_web_is_open_to_loopback_pages_and_to_no_others(daemon: Daemon) -> 
     assert ask(daemon, READ_MESSAGES, "OPTIONS", Origin="https://evil.example", **asked)[0] == 403
     assert ask(daemon, READ_MESSAGES, "POST", Origin="https://localhost.evil.example")[0] == 403
     assert ask(daemon, READ_MESSAGES, "POST", Content_Type="application/grpc")[0] == 415
+
+
+ACTION = {"X_Rerund_Action": "1", "Content_Type": "application/json"}
+
+
+def test_an_action_wants_its_header_and_none_comes_from_another_site(daemon: Daemon) -> None:
+    assert ask(daemon, "/api/actions/remove", "POST", Content_Type="application/json")[0] == 403
+    assert ask(daemon, "/api/actions/remove", "POST", Origin="http://evil.example", **ACTION)[0] == 403
+    assert ask(daemon, "/api/actions/nonsense", "POST", **ACTION)[0] == 404
+    assert ask(daemon, "/api/actions/remove", "POST", **ACTION)[0] == 400
+    assert ask(daemon, "/api/actions/remove", "GET")[0] == 405
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_another_user_of_the_machine_cannot_act(daemon: Daemon) -> None:
+    script = (
+        "import encodings.idna, os, socket, sys; os.setgid(65534); os.setuid(65534)\n"
+        "with socket.create_connection(('127.0.0.1', int(sys.argv[1]))) as s:\n"
+        "  s.sendall(b'POST /api/actions/remove HTTP/1.0\\r\\nHost: localhost\\r\\nX-Rerund-Action: 1\\r\\n\\r\\n')\n"
+        "  print(s.recv(4096).decode() + s.recv(4096).decode())"
+    )
+    command = [sys.executable, "-c", script, daemon.info.http.rsplit(":", 1)[1]]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert " 403 " in said and "Only programs of the user who runs the daemon" in said

@@ -52,3 +52,17 @@ def test_the_colours_that_were_chosen_are_kept(daemon: Daemon, browser: Browser)
         page.reload()
         page.get_by_role("button", name="Colours: dark").wait_for()
         wait_until(page, lambda: page.evaluate("getComputedStyle(document.body).colorScheme") == "dark")
+
+
+def test_a_recording_is_deleted_only_after_a_question(daemon: Daemon, browser: Browser) -> None:
+    with RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+    with opened(daemon.info.http, browser) as page:
+        page.get_by_label("Delete app/run").click()
+        page.get_by_role("button", name="Cancel").click()
+        page.locator("dialog").wait_for(state="detached")
+        assert daemon.segments()
+        page.get_by_label("Delete app/run").click()
+        page.locator("dialog").get_by_role("button", name="Delete").click()
+        page.get_by_text("Nothing was logged yet").wait_for()
+        assert daemon.segments() == []
