@@ -41,6 +41,7 @@ def init(
     that this process shares with its multiprocessing children only.
     spawn: also start the daemon and a viewer, or use those that run; see `spawn`.
     strict: bad data raises an exception instead of a warning. Default: as the environment variable RERUN_STRICT says.
+    default_blueprint: goes with spawn; as in Rerun, without it this has no effect: give it to the mode.
     """
     if strict is not None:
         strictness.set_strict_mode(strict)
@@ -61,8 +62,6 @@ def init(
         from rerund_sdk import modes
 
         modes.spawn(default_blueprint=default_blueprint, recording=recording)
-    elif default_blueprint is not None:
-        recording.send_blueprint(default_blueprint, make_active=False, make_default=True)
     return recording
 
 
