@@ -15,8 +15,6 @@ from typing import Any
 
 import lazy_loader
 
-from rerund_sdk.api import log as log  # these two are called most, and are found without a look into the list
-from rerund_sdk.api import set_time as set_time
 from rerund_sdk.version import version as version  # not the module of that name
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -227,6 +227,10 @@ class Batcher:
         reached = [sink.flush(deadline) for sink in self._sinks]  # all of them, also after one that failed
         return all(reached)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def close(self, deadline: float) -> None:
         """Send what waits, close the sinks, end the thread. Idempotent."""
         with self._control:

@@ -355,13 +355,11 @@ class RecordingStream(RecordingExtras):
 
     def __del__(self) -> None:
         batcher = getattr(self, "_batcher", None)
-        if batcher is not None:
+        if batcher is not None and not batcher.is_closed:  # it is after exit, when this may run with modules gone
             batcher.close(clock.monotonic() + CLOSE_SECS)
 
 
 _forced: weakref.ref[RecordingStream] | None = None  # the recording that has the file of _RERUN_TEST_FORCE_SAVE
-
-
 _combinations: dict[tuple[int, ...], tuple[Field, ...]] = {}  # so that equal rows have the same tuple of fields
 
 
