@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rerund.chore import Chore
 from rerund.collector import COLLECT_SECS, Collector
+from rerund.sealer import SEAL_SECS, Sealer
 
 if TYPE_CHECKING:
     from rerund.server import Server
@@ -18,6 +19,8 @@ class Housekeeping:
         config = server.config
         self._collector = Collector(config.home / "spill", server.store, server.context, config.fsync != "off")
         self._chores = [Chore("collect", COLLECT_SECS, self._collector.collect)]
+        if not server.embedded:  # whose recordings go with it
+            self._chores.append(Chore("seal", SEAL_SECS, Sealer(server.store).seal))
 
     def start(self) -> None:
         for chore in self._chores:

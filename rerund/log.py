@@ -59,14 +59,15 @@ START: Final = Position(0, 0)
 class Segment:
     """One file of a log."""
 
-    __slots__ = ("end", "first", "number", "path", "sealed")
+    __slots__ = ("closed", "end", "first", "has_footer", "number", "path")
 
-    def __init__(self, path: Path, number: int, first: int, end: int, sealed: bool = False) -> None:
+    def __init__(self, path: Path, number: int, first: int, end: int, has_footer: bool = False) -> None:
         self.path = path
         self.number = number
         self.first = first  # offset of the first message that is not repeated from earlier segments
         self.end = end  # offset behind the last whole message; stored by the writer, read by all: one store, so no lock
-        self.sealed = sealed  # ends in a footer: nothing can be added
+        self.closed = has_footer  # nothing is added any more, though it is the last one
+        self.has_footer = has_footer
 
 
 class Log:

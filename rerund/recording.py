@@ -18,10 +18,10 @@ from rerund.cursor import Cursor
 from rerund.describe import origin_of, store_info_key
 from rerund.errors import BadPosition, LogWriteError, RecordingRemoved
 from rerund.index import Index, Place
-from rerund.log import START, Buffers, Log, Position, segment_files
+from rerund.log import START, Buffers, Log, Position, Segment, segment_files
 from rerund.preamble import MAX_PREAMBLE_BYTES, preamble
 from rerund.recent import RecentIds
-from rerund.recovery import recover
+from rerund.recovery import is_sealed_file, recover
 from rerund.summary import EntitySummary, Summary
 from rerund_sdk import rrd
 from rerund_sdk.wire import IndexEntry
@@ -72,6 +72,7 @@ class Recording:
         self._bell = bells.add()
         self._summary = Summary(self.index)
         self._opening = threading.Lock()
+        self._writing = threading.Lock()  # held by the intake thread, and by others only to close the last segment
         self._recent = RecentIds(RECENT_CHUNKS)
         self._store_infos: set[bytes] = set()  # what they say
         self._new_store_infos: set[bytes] = set()  # those not yet in the log
@@ -181,6 +182,20 @@ class Recording:
             self.error,
         )
 
+    # for the sealer
+
+    def closed_segments(self, idle_since: float) -> list[Segment]:
+        """Those that do not change any more: all but the last, and the last if nothing was written since then."""
+        with self._writing:
+            *closed, last = self.log.segments
+            if self.last_write < idle_since and not self._unindexed and last.end > last.first:
+                last.closed = True
+        return [*closed, last] if last.closed else closed
+
+    def is_sealed_at_rest(self) -> bool:
+        """Whether every file has its footer. Opens no log. Raises OSError."""
+        return all(is_sealed_file(path) for _, path in segment_files(self.directory))
+
     # for the intake thread
 
     def prepare(self) -> None:
@@ -225,9 +240,10 @@ class Recording:
     def append(self, buffers: Buffers, entries: Sequence[IndexEntry], size: int) -> None:
         """Write whole messages at the end of the log. Raises LogWriteError, and then none is in the log."""
         try:
-            if self._segment_is_full(size):
-                self._rotate()
-            offset = self.log.append(buffers)
+            with self._writing:
+                if self._segment_is_full(size):
+                    self._rotate()
+                offset = self.log.append(buffers)
         except LogWriteError as error:
             self._forget(entries)
             if not self.error:
@@ -251,7 +267,7 @@ class Recording:
 
     def _segment_is_full(self, size: int) -> bool:
         segment = self.log.segments[-1]
-        return segment.sealed or (segment.end > segment.first and segment.end + size > self._segment_bytes)
+        return segment.closed or (segment.end > segment.first and segment.end + size > self._segment_bytes)
 
     def _rotate(self) -> None:
         """Go on in a new segment that stands alone. Raises LogWriteError."""

@@ -7,7 +7,9 @@ its torn tail is cut, and what the index lacks is put into it. Ends with log and
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -18,11 +20,14 @@ from rerund.log import Log, Segment, cut_torn_tail, mapped, segment_files, whole
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd
 from rerund_sdk.footer import is_sealed
+from rerund_sdk.protobuf import BYTES
 from rerund_sdk.wire import IndexEntry
 
 log = logging.getLogger(__name__)
 
 _PLACES_AT_ONCE: Final = 10_000
+_BROKEN_FOOTER_BYTES: Final = rrd.MESSAGE_HEADER_SIZE + 1
+_MANIFEST_TAG: Final = 1 << 3 | BYTES
 
 
 def recover(directory: Path, to_log: Log, index: Index) -> None:
@@ -41,9 +46,10 @@ def recover(directory: Path, to_log: Log, index: Index) -> None:
                 path.rename(path.with_suffix(".rrd.torn"))
                 log.warning("this segment has not even a header, it is kept aside as %s.torn: %s", path.name, path)
                 continue
-            _repair(path, segment_index, index)
+            with _locked(path):
+                _repair(path, segment_index, index)
         totals = segment_index.totals
-        to_log.segments.append(Segment(path, number, totals.first, totals.end, _is_sealed(path)))
+        to_log.segments.append(Segment(path, number, totals.first, totals.end, is_sealed_file(path)))
         index.segments.append(segment_index)
 
 
@@ -58,10 +64,11 @@ def _fits(path: Path, index: SegmentIndex, names: Names) -> bool:
     """Whether the header of a closed segment's index can be believed."""
     if not index.load_totals() or index.totals.names > len(names.names):
         return False
-    return index.totals.end == path.stat().st_size or _is_sealed(path)
+    return index.totals.end == path.stat().st_size or is_sealed_file(path)
 
 
-def _is_sealed(path: Path) -> bool:
+def is_sealed_file(path: Path) -> bool:
+    """Whether an .rrd file ends in a footer. Raises OSError."""
     with path.open("rb") as file:
         return is_sealed(file)
 
@@ -92,8 +99,27 @@ def _repair(path: Path, segment_index: SegmentIndex, index: Index) -> None:
             places.clear()
     segment_index.add(places, index.names)
     segment_index.write_totals()
-    if not _is_sealed(path):
-        cut_torn_tail(path, segment_index.totals.end)
+    end = segment_index.totals.end
+    if is_sealed_file(path):
+        return
+    if _is_broken_footer(content[end : end + _BROKEN_FOOTER_BYTES]):
+        log.info("cut a footer that was not finished: %s", path)
+        os.truncate(path, end)
+    cut_torn_tail(path, end)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """While a process that a killed daemon had started may still be writing a footer."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _is_broken_footer(tail: memoryview) -> bool:
+    """Whether this is how a footer begins that was broken off: an End of length 0, and then the first manifest."""
+    header, first = tail[: rrd.MESSAGE_HEADER_SIZE], tail[rrd.MESSAGE_HEADER_SIZE :]
+    return header == bytes(rrd.MESSAGE_HEADER_SIZE) and (not first or first[0] == _MANIFEST_TAG)
 
 
 def _described(content: memoryview, start: int, path: Path) -> Iterator[Place]:
