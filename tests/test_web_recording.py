@@ -16,6 +16,7 @@ import rerun as rr
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
+from rerund.web import pages
 from tests.browsers import chromium, opened, wait_until
 from tests.daemons import Daemon
 
@@ -351,3 +352,29 @@ def test_a_slow_link_gets_fewer_images_and_every_row_of_text_and_says_so(
             assert texts == [f"row {n}" for n in range(300, -1, -1)]
     finally:
         link.end()
+
+
+def test_an_open_page_says_that_its_recording_was_removed(
+    daemon: Daemon, robot: rr.RecordingStream, browser: Browser
+) -> None:
+    log_at(robot, 1, "speed", rr.Scalars(1.0))
+    robot.flush()
+    robot.disconnect()
+    with opened(url(daemon), browser) as page:
+        wait_until(page, lambda: page.locator(".panel").count() == 1)
+        with daemon.client() as client:
+            client.request("remove", recording="robot/run 1")
+        page.locator("[role=status]", has_text="robot/run 1").wait_for()
+    assert "Traceback" not in daemon.said()
+
+
+def test_what_a_first_visit_loads_is_small() -> None:
+    """Of the recording page with a 3D scene, compressed; the Rerun viewer is loaded only by its own page."""
+    folder = pages.STATIC
+    text = (folder / "recording.html").read_text() + "".join(
+        each.read_text() for each in (folder / "assets").glob("recording-*.js")
+    )
+    loaded = {name for name in (each.name for each in (folder / "assets").glob("*.[jc]s*")) if name in text}
+    sizes = {name: (folder / "assets" / f"{name}.gz").stat().st_size for name in loaded if not name.endswith(".gz")}
+    assert any(name.startswith("stage-") for name in sizes)
+    assert sum(sizes.values()) < 400_000, sizes

@@ -16,7 +16,7 @@ from aiohttp import WSCloseCode, web
 
 from rerund.cursor import Cursor
 from rerund.edge import ViewerInfo
-from rerund.errors import BadPosition, UnknownRecording
+from rerund.errors import BadPosition, RecordingRemoved, UnknownRecording
 from rerund.log import START, Position
 from rerund.recording import Recording
 from rerund.web.names import parse_recording_path
@@ -49,10 +49,10 @@ class Api:
 
     async def stop(self) -> None:
         """Tell all pages that the daemon goes away."""
-        self._queries.shutdown(wait=False, cancel_futures=True)
         closing = [socket.close(code=WSCloseCode.GOING_AWAY) for socket in self._sockets]
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), _CLOSE_TIMEOUT_S)
+        self._queries.shutdown(wait=False, cancel_futures=True)
 
     async def _status(self, _request: web.Request) -> web.Response:
         return _json(await asyncio.to_thread(self._source.status))
@@ -81,7 +81,12 @@ class Api:
         with self._as_viewer(request, recording, cursor):
             await response.write(rrd.STREAM_HEADER)
             while left:
-                messages = await cursor.read(min(BATCH_BYTES, left))
+                try:
+                    messages = await cursor.read(min(BATCH_BYTES, left))
+                except RecordingRemoved:
+                    if request.transport is not None:
+                        request.transport.abort()  # so that the file is not taken for whole
+                    break
                 await response.write(messages)
                 left -= len(messages)
         return response

@@ -111,8 +111,8 @@ class Window:
     async def _tell_news(self) -> None:
         seen: list[int] = []
         cursor = self._recording.cursor(self._recording.end)
-        try:
-            while True:
+        with contextlib.suppress(RecordingRemoved, FileNotFoundError):
+            while not self._recording.removed:
                 began = time.monotonic()
                 seen, head = await self._run(self._news, seen)
                 took = time.monotonic() - began
@@ -121,8 +121,8 @@ class Window:
                 await asyncio.sleep(max(_NEWS_PERIOD_S, took * _NEWS_REST))
                 await cursor.ready()
                 cursor = self._recording.cursor(self._recording.end)
-        except RecordingRemoved as error:
-            await close(self._socket, str(error))
+        what = "was removed" if self._recording.removed else "cannot be read: its files are not there"
+        await close(self._socket, f"Recording {self._recording.name} {what}.")
 
     async def _send(self, head: dict[str, Any], buffers: list[Any]) -> None:
         encoded = json.dumps(head).encode()
