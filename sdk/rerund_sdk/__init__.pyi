@@ -132,7 +132,9 @@ from .entity_path import escape_entity_path_part as escape_entity_path_part
 from .entity_path import new_entity_path as new_entity_path
 from .file_sink import FileSink as FileSink
 from .grpc_sink import GrpcSink as GrpcSink
+from .loading import LoadedRecording as LoadedRecording
 from .loading import load as load
+from .loading import load_all as load_all
 from .log_file import log_file_from_contents as log_file_from_contents
 from .log_file import log_file_from_path as log_file_from_path
 from .logging_handler import LoggingHandler as LoggingHandler

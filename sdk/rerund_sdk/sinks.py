@@ -6,11 +6,9 @@ buffer of its own.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from rerund_sdk import rrd
 from rerund_sdk.wire import IndexEntry
 
 
@@ -74,31 +72,3 @@ class BufferSink:
         """All messages so far; they are not kept any longer."""
         drained, self.messages = self.messages, []
         return drained
-
-
-class StdoutSink:
-    """Writes the recording to standard output as one .rrd stream, for a viewer at the other end of a pipe."""
-
-    def __init__(self, stream: BinaryIO | None = None) -> None:
-        self._stream = stream or sys.stdout.buffer
-
-    def open(self, store: Store) -> None:
-        self._stream.write(rrd.STREAM_HEADER + store.store_info)
-
-    def send(self, messages: Sequence[EncodedMessage]) -> None:
-        try:
-            for message in messages:
-                self._stream.writelines(message.data)
-            self._stream.flush()
-        except BrokenPipeError:  # the viewer was closed; the program goes on
-            self._stream = open("/dev/null", "wb")  # noqa: SIM115, PTH123
-
-    def flush(self, deadline: float) -> bool:  # noqa: ARG002
-        self._stream.flush()
-        return True
-
-    def close(self) -> None:
-        self._stream.flush()
-
-    def after_fork(self) -> None:
-        pass
