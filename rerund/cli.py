@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from rerund import cli_daemon, cli_programs, cli_recordings
+from rerund import cli_access, cli_daemon, cli_programs, cli_recordings
 from rerund.command import Command, Exit, warn
 from rerund.config import add_options
 from rerund.lifecycle import NotRunning
@@ -20,7 +20,12 @@ from rerund.view import is_file
 from rerund_sdk.errors import RerundError
 from rerund_sdk.version import VERSION
 
-COMMANDS: tuple[Command, ...] = (*cli_daemon.COMMANDS, *cli_recordings.COMMANDS, *cli_programs.COMMANDS)
+COMMANDS: tuple[Command, ...] = (
+    *cli_daemon.COMMANDS,
+    *cli_recordings.COMMANDS,
+    *cli_access.COMMANDS,
+    *cli_programs.COMMANDS,
+)
 
 _HEAD = """\
 usage: rerund COMMAND [options]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,6 +65,24 @@ def _endpoints(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _host(text: str) -> str:
+    address = text.strip().removeprefix("[").removesuffix("]")
+    if address != "localhost":
+        ipaddress.ip_address(address)  # says itself what is wrong
+    return address
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 1_000_000:
+        raise ValueError("not 1 to 1000000")
+    return count
+
+
 def _segment_size(text: str) -> int:
     size = number_of_bytes(text)
     if size < 4 * KIB:
@@ -89,7 +108,7 @@ class Config:
     """How a daemon runs."""
 
     home: Path = option(  # noqa: RUF009 - a dataclass field
-        places.home, lambda text: Path(text).expanduser().absolute(), "DIR", "where recordings are kept"
+        places.home, _path, "DIR", "where recordings are kept"
     )
     instance: str = option(
         places.instance_name, places.instance_name, "NAME", "run beside other daemons under this name"
@@ -100,8 +119,16 @@ class Config:
         "tcp://HOST:PORT",
         "take data over TCP, too; several separated by commas; port * or 0: any free one",
     )
+    control_listen: tuple[str, ...] = option(
+        (), _endpoints, "tcp://HOST:PORT", "answer requests over TCP, too: those that look, and subscriptions"
+    )
+    grpc_host: str = option("127.0.0.1", _host, "ADDRESS", "where to listen for Rerun SDKs and viewers")
     grpc_port: int | None = option(
         None, _port, "PORT", "for Rerun SDKs and viewers; 0: any free one; default: 9876, or the next free one"
+    )
+    http_host: str = option("127.0.0.1", _host, "ADDRESS", "where to listen for browsers; 0.0.0.0: everywhere")
+    http_names: tuple[str, ...] = option(
+        (), _endpoints, "NAME", "names by which browsers know this machine, such as a proxy's; separated by commas"
     )
     http_port: int | None = option(
         None, _port, "PORT", "for web pages; 0: any free one; default: 9090, or the next free one"
@@ -111,6 +138,20 @@ class Config:
         _replay,
         "WHICH",
         "recordings that a Rerun viewer gets: active (since the daemon started), all, or the last N",
+    )
+    token_file: Path | None = option(  # noqa: RUF009
+        None,
+        _path,
+        "FILE",
+        "HTTP and gRPC want a token of this file; made if it is not there; default: only beyond this machine, and "
+        "keys/tokens of the state directory",
+    )
+    tls_cert: Path | None = option(  # noqa: RUF009
+        None, _path, "FILE", "PEM certificate of HTTP and gRPC beyond this machine"
+    )
+    tls_key: Path | None = option(None, _path, "FILE", "its PEM key")  # noqa: RUF009
+    max_connections: int = option(
+        4000, _count, "COUNT", "most producers, and most connections, streams and subscriptions of each other kind"
     )
     fsync: str = option(
         "interval", _policy, "POLICY", "when data is forced to the disk: interval, always (as soon as it can be), off"

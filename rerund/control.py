@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import zmq
@@ -18,6 +18,7 @@ import zmq.asyncio
 from rerund import listening
 from rerund.cursor import Cursor
 from rerund.edge import ViewerInfo
+from rerund.guard import CHECK_SECS, Door
 from rerund.log import START, Position
 from rerund.recording import Recording
 from rerund_sdk import wire
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 Verb: TypeAlias = Callable[[dict[str, Any]], Coroutine[Any, Any, Any]]
 
+_VERBS_THAT_LOOK: Final = ("status", "recordings", "recording", "find", "entities")
 _WINDOW: Final = 4
 _BATCH_BYTES: Final = 1 << 20
 _KEEPALIVE_SECS: Final = 10.0  # so often it is seen whether a silent subscriber is still there
@@ -63,8 +65,11 @@ class Control:
         self._router = context.socket(zmq.ROUTER)
         self._router.maxmsgsize = wire.MAX_HEADER_BYTES
         self._router.router_mandatory = True  # sending to a client that is gone fails
-        listening.bind(self._router, self.endpoint)
+        self._bind(self._router, self._server.guard.door(self._router))
         self._spawn(self._serve())
+
+    def _bind(self, router: zmq.asyncio.Socket, door: Door) -> None:
+        listening.bind(router, [self.endpoint], door)
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -101,10 +106,22 @@ class Control:
         elif request.verb == "unsubscribe":
             if subscription:
                 subscription.task.cancel()
-        elif request.verb == "subscribe":
+        else:
+            self._begin(identity, request)
+
+    def _begin(self, identity: bytes, request: wire.Request) -> None:
+        subscribes = request.verb == "subscribe"
+        count = len(self._subscriptions) if subscribes else len(self._tasks) - len(self._subscriptions)
+        full = self._server.limits.refusal("subscriptions" if subscribes else "requests", count)
+        if full:
+            self._spawn(self._refuse(identity, request, full))
+        elif subscribes:
             self._subscribe(identity, request)
         else:
             self._spawn(self._answer(identity, request))
+
+    async def _refuse(self, identity: bytes, request: wire.Request, reason: str) -> None:
+        await self._reply(identity, wire.Reply(request.id, reason, None, False, ()))
 
     async def _answer(self, identity: bytes, request: wire.Request) -> None:
         result: Any = None
@@ -112,8 +129,7 @@ class Control:
         try:
             verb = self.verbs.get(request.verb)
             if verb is None:
-                known = ", ".join(sorted([*self.verbs, "subscribe"]))
-                raise BadRequest(f"unknown request {request.verb!r:.80}: this daemon knows {known}")
+                raise BadRequest(self._unknown(request.verb))
             result = await verb(request.args)
         except RerundError as error:
             sentence = str(error)
@@ -121,6 +137,10 @@ class Control:
             log.exception("request %s failed", request.verb)
             sentence = f"the daemon failed at {request.verb!r}: see its log"
         await self._reply(identity, wire.Reply(request.id, sentence, result, False, ()))
+
+    def _unknown(self, verb: str) -> str:
+        known = ", ".join(sorted([*self.verbs, "subscribe"]))
+        return f"unknown request {verb!r:.80}: this daemon knows {known}"
 
     async def _reply(self, identity: bytes, reply: wire.Reply) -> bool:
         """Whether the client is still there. Never waits: a client that does not listen misses it."""
@@ -219,6 +239,34 @@ class Control:
             yield
         finally:
             self._server.viewers.remove(viewer)
+
+
+class RemoteControl(Control):
+    """Requests over TCP: a socket of its own, on which nobody can stop, remove or write anything."""
+
+    def __init__(self, server: Server, endpoints: Sequence[str]) -> None:
+        super().__init__(server, "")
+        self.endpoints = tuple(endpoints)
+        self.verbs = {verb: answer for verb, answer in self.verbs.items() if verb in _VERBS_THAT_LOOK}
+
+    async def start(self) -> None:
+        if self.endpoints:
+            await super().start()
+
+    def _bind(self, router: zmq.asyncio.Socket, door: Door) -> None:
+        self.endpoints = tuple(listening.bind(router, self.endpoints, door))
+        self.endpoint = ", ".join(self.endpoints)
+        self._spawn(self._keep_door(door))
+
+    async def _keep_door(self, door: Door) -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECS)
+            door.check()
+
+    def _unknown(self, verb: str) -> str:
+        if verb in self._server.control.verbs:
+            return f"{verb!r} is refused over TCP: ask on the daemon's own machine, as its user"
+        return super()._unknown(verb)
 
 
 class Subscription:

@@ -7,15 +7,20 @@ chooses others); see grpc_feed.py.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
+from rerund import ports
 from rerund.grpc_feed import Feed
 from rerund.grpc_intake import GrpcIntake
-from rerund.ports import LOOPBACK, bind_port
+from rerund.limits import Limits
+from rerund.tls import Certificate
+from rerund.tokens import Access, Gate
 from rerund_sdk.errors import BadRrd, RerundError
 
 if TYPE_CHECKING:
@@ -43,8 +48,13 @@ _OPTIONS: Final = (
 class GrpcEdge:
     """Serves viewers and takes data from SDKs, on one port."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, gate: Gate, limits: Limits, certificate: Certificate | None) -> None:
+        """certificate: None: without TLS."""
         self.endpoint = ""
+        self._gate = gate
+        self._limits = limits
+        self._streams = 0
+        self._credentials = certificate.for_grpc() if certificate is not None else None
         self._store = server.store
         self._viewers = server.viewers
         self._config = server.config
@@ -52,7 +62,8 @@ class GrpcEdge:
         self._grpc: grpc.aio.Server | None = None
 
     async def start(self) -> None:
-        """Bind and serve. Raises ConfigError."""
+        """Bind and serve. Raises ConfigError, KeyFailure."""
+        self._gate.open()
         most = self._config.max_message_bytes + _REQUEST_OVERHEAD
         self._grpc = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_receive_message_length", min(most, 2**31 - 1))))
         handlers = {
@@ -62,16 +73,22 @@ class GrpcEdge:
             "ReadTables": grpc.unary_unary_rpc_method_handler(_refuse_tables),
         }
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        port = bind_port(self._bind, self._config.grpc_port, USUAL_PORT, "--grpc-port")
+        port = ports.bind_port(self._bind, self._config.grpc_port, USUAL_PORT, "--grpc-port")
         await self._grpc.start()
-        self.endpoint = f"rerun+http://{LOOPBACK}:{port}/proxy"
+        scheme = "rerun+http" if self._credentials is None else "rerun+https"
+        self.endpoint = f"{scheme}://{ports.local_address(self._config.grpc_host, port)}/proxy"
 
     def _bind(self, port: int) -> int:
         assert self._grpc is not None
-        with socket.create_server((LOOPBACK, port)):  # gRPC itself would tell on stderr that a port is taken
+        host = self._config.grpc_host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family):  # gRPC would tell on stderr that a port is taken
             pass
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            return self._grpc.add_insecure_port(f"{LOOPBACK}:{port}")
+            if self._credentials is not None:
+                return self._grpc.add_secure_port(address, self._credentials)
+            return self._grpc.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(str(error)) from error
 
@@ -82,8 +99,25 @@ class GrpcEdge:
             await serving.stop(_STOP_SECS)
             await self._intake.close()
 
+    @contextlib.asynccontextmanager
+    async def _admitted(self, context: grpc.aio.ServicerContext[bytes, bytes], *, writes: bool) -> AsyncIterator[None]:
+        """For one call, which is aborted if it may not be."""
+        if refusal := self._limits.refusal("gRPC streams", self._streams):
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
+        access = self._gate.access(_token(context), _address(context.peer()))
+        if not access.may_read:
+            sentence = f"this daemon wants a token, and got {access.value}: send `authorization: Bearer TOKEN`"
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, sentence)
+        if writes and access is not Access.FULL:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "nothing is logged with a read-only token")
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
     async def _write_messages(self, requests: Any, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        async with self._intake.stream(context.peer()) as stream:
+        async with self._admitted(context, writes=True), self._intake.stream(context.peer()) as stream:
             try:
                 async for request in requests:
                     await stream.take(request)
@@ -102,7 +136,21 @@ class GrpcEdge:
             except grpc.aio.BaseError as error:
                 raise ConnectionError(str(error)) from error
 
-        await Feed(self._store, self._viewers, context.peer(), write).run(self._config.grpc_replay)
+        async with self._admitted(context, writes=False):
+            await Feed(self._store, self._viewers, context.peer(), write).run(self._config.grpc_replay)
+
+
+def _token(context: grpc.aio.ServicerContext[bytes, bytes]) -> str | None:
+    for name, value in context.invocation_metadata() or ():
+        scheme, _, token = str(value).partition(" ")
+        if name == "authorization" and scheme.lower() == "bearer":
+            return token.strip()
+    return None
+
+
+def _address(peer: str) -> str:
+    """Of gRPC's "ipv4:127.0.0.1:1234", without the port."""
+    return peer.partition(":")[2].rpartition(":")[0]
 
 
 async def _refuse_tables(_request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:

@@ -272,9 +272,11 @@ class Producer:
 
     async def _handle_reject(self, reject: wire.Reject) -> None:
         if reject.code == "not-now":
-            if self._is_welcome:  # else the welcome comes when the disk is well
-                await asyncio.sleep(_RETRY_SECS)
+            await asyncio.sleep(_RETRY_SECS)
+            if self._is_welcome:
                 self._send_again()
+            else:  # the disk is not well, or too many are connected
+                self._send(self._hello)
         elif reject.code == "unknown-producer":
             if self._is_welcome:  # one hello for all the appends that were refused
                 self._is_welcome = False

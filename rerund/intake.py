@@ -23,6 +23,8 @@ import zmq
 from rerund import listening
 from rerund.answers import Answers, Counters
 from rerund.errors import LogWriteError
+from rerund.guard import Guard
+from rerund.limits import Limits
 from rerund.log import Buffers
 from rerund.loss_entries import LossEntries
 from rerund.notify import notify
@@ -64,6 +66,8 @@ class Intake:
         welcome: wire.Welcome,
         sync_secs: float | None,
         on_failure: Callable[[], None],
+        guard: Guard,
+        limits: Limits,
     ) -> None:
         """sync_secs: longest that data waits to be forced to the disk; None: it is not.
 
@@ -74,10 +78,13 @@ class Intake:
         self._on_failure = on_failure
         self._store = store
         self._router: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
+        self._door = guard.door(self._router)
         self._wakeup = Wakeup()
         self._answers = Answers(self._router, self.counters)
         self._commits = GroupCommit(sync_secs, self._wakeup.ring)
-        self._reception = Reception(store, self._answers, welcome, written=self._written, opened=self._wakeup.ring)
+        self._reception = Reception(
+            store, self._answers, welcome, limits, written=self._written, opened=self._wakeup.ring
+        )
         self._losses = LossEntries(self.counters, self._written)
         self._batches: dict[Recording, Batch] = {}
         self._to_ack: set[Producer] = set()
@@ -89,7 +96,7 @@ class Intake:
     def bind(self, endpoints: Sequence[str], max_message_bytes: int) -> list[str]:
         """Listen at `endpoints`; they come back with the ports that were chosen. Raises RerundError."""
         listening.prepare(self._router, max_message_bytes)
-        return [listening.bind(self._router, endpoint) for endpoint in endpoints]
+        return listening.bind(self._router, endpoints, self._door)
 
     def start(self, welcome: wire.Welcome) -> None:
         """Begin to take data. `welcome`: what producers are told of the daemon."""
@@ -169,6 +176,7 @@ class Intake:
     def _keep_house(self) -> None:
         if "WATCHDOG_USEC" in os.environ:
             notify("WATCHDOG=1")  # from here, as this is what must not stand still
+        self._door.check()
         self._reception.keep_house(self._commits.is_noted)
         self._losses.retry()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
 import zmq
 
+from rerund import ports
 from rerund.errors import ConfigError
-from rerund.ports import holder
+from rerund.guard import Door
 from rerund_sdk import wire
 
 _BACKLOG: Final = 1024  # producers that connect at once
@@ -29,19 +30,31 @@ def prepare(router: zmq.Socket[bytes], max_message_bytes: int) -> None:
     router.tcp_keepalive = 1
 
 
-def bind(router: zmq.Socket[Any], endpoint: str) -> str:
-    """Listen at `endpoint`; it comes back with the port that was chosen. Raises ConfigError."""
+def bind(router: zmq.Socket[Any], endpoints: Sequence[str], door: Door) -> list[str]:
+    """Listen at `endpoints`; they come back with the ports that were chosen. Raises ConfigError.
+
+    door: of the socket; lets in only those with a key where an endpoint can be reached from beyond this machine.
+    """
+    bound: dict[int, str] = {}
+    for number, endpoint in sorted(
+        enumerate(endpoints), key=lambda each: _is_open(each[1])
+    ):  # those without keys first
+        bound[number] = _bind(router, endpoint, door)
+    return [bound[number] for number in range(len(endpoints))]
+
+
+def _bind(router: zmq.Socket[Any], endpoint: str, door: Door) -> str:
     scheme, _, address = endpoint.partition("://")
-    if scheme == "tcp":
-        _check_loopback(endpoint, address)
-    elif scheme not in ("ipc", "inproc"):
+    if scheme not in ("tcp", "ipc", "inproc"):
         raise ConfigError(f"cannot listen at {endpoint!r}: must be tcp://HOST:PORT, like tcp://127.0.0.1:9877")
     remove_socket(endpoint)  # of a daemon that was killed: we hold the lock of its directory
     try:
+        if _is_open(endpoint):
+            return door.bind(endpoint)
         router.bind(endpoint.replace("localhost", "127.0.0.1", 1) if scheme == "tcp" else endpoint)
     except zmq.ZMQError as error:
         taken = scheme == "tcp" and error.errno == zmq.EADDRINUSE
-        by = f" by {holder(int(address.rpartition(':')[2]))}" if taken else ""
+        by = f" by {ports.holder(int(address.rpartition(':')[2]))}" if taken else ""
         raise ConfigError(f"cannot listen at {endpoint} ({error.strerror}{by}): choose another address") from error
     if scheme == "ipc":
         Path(address).chmod(0o600)
@@ -56,16 +69,12 @@ def remove_socket(endpoint: str) -> None:
         Path(path).unlink(missing_ok=True)
 
 
-def _check_loopback(endpoint: str, address: str) -> None:
+def _is_open(endpoint: str) -> bool:
+    """Whether other machines may reach it."""
+    scheme, _, address = endpoint.partition("://")
+    if scheme != "tcp":
+        return False
     host, _, port = address.rpartition(":")
     if not host or not (port.isdecimal() or port == "*"):
         raise ConfigError(f"cannot listen at {endpoint!r}: must be tcp://HOST:PORT, like tcp://127.0.0.1:9877")
-    try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise ConfigError(
-            f"will not listen at {endpoint}: beyond this machine anybody could log and read without a key: "
-            "listen at 127.0.0.1 and forward the port, for example with ssh -L"
-        )
+    return not ports.is_loopback(host.strip("[]"))

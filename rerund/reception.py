@@ -15,6 +15,7 @@ from typing import Final
 
 from rerund.answers import Answers
 from rerund.errors import LogWriteError, RecordingRemoved
+from rerund.limits import Limits
 from rerund.producers import Producer
 from rerund.recording import Recording
 from rerund.store import Store
@@ -35,6 +36,7 @@ class Reception:
         store: Store,
         answers: Answers,
         welcome: wire.Welcome,
+        limits: Limits,
         *,
         written: Callable[[Recording], None],
         opened: Callable[[], None],
@@ -43,6 +45,7 @@ class Reception:
         self.welcome = welcome
         self._store = store
         self._answers = answers
+        self._limits = limits
         self._written = written
         self._opened_one = opened
         self._producers: dict[bytes, Producer] = {}  # by producer id
@@ -67,15 +70,26 @@ class Reception:
         return producer
 
     def hello(self, identity: bytes, hello: wire.Hello) -> None:
-        """Welcome a producer now, or when its recording is ready."""
+        """Welcome a producer now, or when its recording is ready. Those who wait may ask again."""
+        if hello.producer_id not in self._producers and (full := self._limits.refusal("producers", self._alive())):
+            self._answers.send(identity, wire.Reject("not-now", full, 0))
+            return
         recording = self._store.obtain(hello.application_id, hello.recording_id)
         if recording in self._in_use:
             self._greet(identity, hello, recording)
             return
         waiting = self._waiting.setdefault(recording, {})
+        is_opening = bool(waiting)
         waiting[identity] = hello
-        if len(waiting) == 1:
+        if not is_opening:
             self._open(recording)
+
+    def _alive(self) -> int:
+        """How many are connected and not gone without a word."""
+        if len(self._connected) < self._limits.max_connections:
+            return len(self._connected)
+        now = time.time()
+        return sum(now - producer.last_heard < _GONE_SECS for producer in self._connected.values())
 
     def goodbye(self, producer: Producer) -> None:
         self._disconnect(producer)

@@ -23,7 +23,8 @@ from rerund.log import START, Position
 from rerund.ports import LOOPBACK
 from rerund.web.names import recording_path
 from rerund.web.stream import NOT_FOUND
-from rerund_sdk import places, rrd
+from rerund_sdk import links, places, rrd
+from rerund_sdk.errors import KeyFailure
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +129,12 @@ class _Feeds:
         """One connection to the daemon, wherever it is now; then a short rest."""
         info = places.read_daemon()
         if info is not None:
-            with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError, KeyFailure):
                 url = info.http + (path if isinstance(path, str) else path())
-                async with self._session.ws_connect(url, max_msg_size=0) as socket:
+                shown = links.headers(info)
+                async with self._session.ws_connect(
+                    url, max_msg_size=0, headers=shown, ssl=links.trust(info) or True
+                ) as socket:
                     await use(socket)
         await asyncio.sleep(RETRY_SECS)
 

@@ -22,16 +22,21 @@ import zmq
 from rerund import listening
 from rerund.bell import Bells
 from rerund.config import Config
-from rerund.control import Control
+from rerund.control import Control, RemoteControl
 from rerund.dirlock import DirLock
 from rerund.edge import Edge, ViewerInfo
 from rerund.file_edge import FileEdge
 from rerund.grpc_edge import GrpcEdge
+from rerund.guard import Guard
 from rerund.housekeeping import Housekeeping
 from rerund.intake import Intake
+from rerund.limits import Limits
 from rerund.notify import notify
+from rerund.ports import is_loopback
 from rerund.recording import Recording
 from rerund.store import Store
+from rerund.tls import Certificate, certificate
+from rerund.tokens import Gate, default_path
 from rerund.web.edge import WebEdge
 from rerund_sdk import places, wire
 from rerund_sdk.errors import PlaceError
@@ -55,8 +60,14 @@ class Server:
         self.store = Store(config.home, config.segment_bytes, self.bells)
         self.viewers: list[ViewerInfo] = []  # edges add and remove them
         self.info = _not_yet(config, embedded)  # as daemon.json says; filled in at the start
-        self.intake = Intake(self.store, self.context, self._welcome(), _sync_secs(config), self.stop)
+        self.guard = Guard(self.context, config.home)
+        self.limits = Limits(config.max_connections)
+        self.tokens = Gate(config.token_file or default_path(config.home))
+        self.intake = Intake(
+            self.store, self.context, self._welcome(), _sync_secs(config), self.stop, self.guard, self.limits
+        )
         self.control = Control(self, self.info.control)
+        self.remote_control = RemoteControl(self, config.control_listen)
         self.edges = self._edges()
         self.files = FileEdge(self)  # ends after the intake: so files have what came last
         self.housekeeping = Housekeeping(self)
@@ -67,9 +78,26 @@ class Server:
 
     def _edges(self) -> list[Edge]:
         """Every way in and out but the intake, in the order of their start."""
-        self.grpc = GrpcEdge(self)
-        self.web = WebEdge(self, self.config.http_port)
-        return [self.control, self.grpc, self.web]
+        config = self.config
+        grpc_gate, http_gate = self._gate(config.grpc_host), self._gate(config.http_host, *config.http_names)
+        self.grpc = GrpcEdge(self, grpc_gate, self.limits, self._certificate(config.grpc_host))
+        self.web = WebEdge(self, http_gate, self.limits, self._certificate(config.http_host))
+        return [self.control, self.remote_control, self.grpc, self.web]
+
+    def _gate(self, host: str, *names: str) -> Gate:
+        """Everybody on this machine may do everything, unless a token file or a name says who else comes this way."""
+        is_locked = self.config.token_file is not None or names or not is_loopback(host)
+        return self.tokens if is_locked else Gate(None)
+
+    def _certificate(self, host: str) -> Certificate | None:
+        if is_loopback(host):
+            return None
+        shown = certificate(self.config.tls_cert, self.config.tls_key)
+        if shown is None:
+            log.warning(
+                "what goes to and from %s, tokens too, can be read on its way: give --tls-cert, --tls-key", host
+            )
+        return shown
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """The life of the daemon: everything else is called from here. `ready` is called when it serves."""
@@ -137,7 +165,8 @@ class Server:
             notify(f"READY=1\nSTATUS=at {self.info.http or self.info.ingest}\nMAINPID={os.getpid()}")
         log.info("rerund %s serves %d recordings in %s", VERSION, len(self.store.recordings()), self.config.home)
         for endpoint in (self.info.ingest, *self.info.tcp, *(edge.endpoint for edge in self.edges)):
-            log.info("at %s", endpoint)
+            if endpoint:
+                log.info("at %s", endpoint)
 
     async def _stop(self) -> None:
         """Nobody new, then all that arrived is written and synced, then the rest."""
@@ -152,6 +181,7 @@ class Server:
         for endpoint in (self.info.ingest, self.info.control):
             listening.remove_socket(endpoint)
         self.bells.detach()
+        self.guard.close()
         if self._owns_context:
             await asyncio.to_thread(self.context.term)
         log.info("stopped")
@@ -171,11 +201,17 @@ class Server:
             tcp=tuple(tcp),
             http=self.web.endpoint,
             grpc=self.grpc.endpoint,
+            remote_control=self.remote_control.endpoints,
+            http_host=self.config.http_host,
+            token_file=str(self.web.gate.path or ""),
+            tls_cert=str(self.config.tls_cert) if self.web.endpoint.startswith("https:") else "",
         )
 
     def _welcome(self) -> wire.Welcome:
         info, most = self.info, self.config.max_message_bytes
-        return wire.Welcome(wire.PROTOCOL, VERSION, 0, most, info.control, info.http, info.grpc)
+        return wire.Welcome(
+            wire.PROTOCOL, VERSION, 0, most, info.control, info.http, info.grpc, next(iter(info.remote_control), "")
+        )
 
     def _write_daemon_file(self) -> None:
         path = places.daemon_file(self.config.instance)

@@ -15,6 +15,7 @@ from typing import Any
 
 from rerund import lifecycle, native
 from rerund.web.names import recording_path
+from rerund_sdk import links
 from rerund_sdk.errors import RerundError
 from rerund_sdk.viewer import has_display
 
@@ -55,9 +56,8 @@ async def _serve_page(page: Any) -> int:
 
 def view_in_browser(recording: dict[str, Any] | None) -> int:
     """Show a recording, or the list of all, on the daemon's pages."""
-    base = lifecycle.running().http
     path = f"/rerun/{recording_path(recording['application_id'], recording['recording_id'])}" if recording else "/"
-    open_in_browser(base + path)
+    open_in_browser(links.link(lifecycle.running(), path))
     return 0
 
 

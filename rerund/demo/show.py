@@ -18,7 +18,7 @@ from rerund.command import duration, number, size, warn
 from rerund.demo.layout import layout
 from rerund.demo.program import APPLICATION_ID, ticks
 from rerund.web.names import recording_path
-from rerund_sdk import places
+from rerund_sdk import links, places
 from rerund_sdk.errors import DaemonError, RerundError
 
 STOP_SECS = 15.0  # for all programs together, to send what they have
@@ -44,7 +44,7 @@ def show(output: Path | None, seconds: float | None) -> None:
     if not os.access(file.parent, os.W_OK):
         raise RerundError(f"the recording cannot be written there: {file}")
     with _daemon() as daemon:
-        print(f"look at it:  {daemon.http}/rerun/{recording_path(APPLICATION_ID, recording)}")
+        print(f"look at it:  {links.link(daemon, f'/rerun/{recording_path(APPLICATION_ID, recording)}')}")
         print(f"             or: rerund view {recording}     (native Rerun viewer)")
         print("Ctrl-C ends it.", flush=True)
         _send_layout(recording)

@@ -4,20 +4,33 @@ A page of some other site runs in the user's own browser, so a loopback address 
 Rule 1: the Host must be a name of ours. A foreign name that resolves to our address is DNS rebinding.
 Rule 2: a request that names its Origin must come from our own pages. The gRPC-web methods, which hold no secret that
 the native viewer's port would not give, are also open to pages of this machine's own loopback addresses.
-Rule 3: only GET and HEAD, but for what is listed as an action.
+Rule 3: only GET and HEAD, but for what is listed as an action; who may only look may do no action.
+Rule 4: where a gate is kept (tokens.py), nothing is answered without a token: `?token=` of a link, `Authorization:
+Bearer`, or the cookie that the link left. A page is not shown under the link itself, so that the token stays in no
+history and no bookmark, but under the address without it, whereto a page of our own leads: to what another site led to,
+browsers would not send the cookie.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from rerund.ports import is_loopback
+from rerund.tokens import Access as Permission
+from rerund.tokens import Gate
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+ACTION_PREFIX = "/api/actions/"
 GRPC_WEB_PREFIX = "/rerun.sdk_comms.v1alpha1.MessageProxyService/"
 
 _COMMON_HEADERS = {
@@ -29,12 +42,28 @@ _COMMON_HEADERS = {
 }
 
 
-class Access:
-    """The checks, for an edge that listens on `host`."""
+_COOKIE_SECS: Final = 30 * 86400
+# The part behind the # never reaches us, and is the page's layout.
+_GO_ON: Final = (
+    'const to = new URL(location.href); to.searchParams.delete("token"); '
+    "location.replace(to.pathname + to.search + to.hash);"
+)
+_LANDING_POLICY: Final = (
+    f"default-src 'none'; frame-ancestors 'none'; "
+    f"script-src 'sha256-{base64.b64encode(hashlib.sha256(_GO_ON.encode()).digest()).decode()}'"
+)
 
-    def __init__(self, host: str) -> None:
-        self._names = {"localhost"}
-        self._everywhere = not _is_loopback(host)
+
+class Access:
+    """The checks, for an edge that listens on `host`, under further `names`."""
+
+    def __init__(
+        self, host: str, names: Iterable[str] = (), gate: Gate | None = None, *, is_encrypted: bool = False
+    ) -> None:
+        self._gate = gate or Gate(None)
+        self._is_encrypted = is_encrypted
+        self._names = {"localhost", *(name.lower() for name in names)}
+        self._everywhere = not is_loopback(host)
         if self._everywhere:
             hostname = socket.gethostname().lower()
             self._names |= {hostname, f"{hostname}.local", socket.getfqdn().lower()}
@@ -59,14 +88,49 @@ class Access:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and not same_origin(origin, host) and not (is_grpc_web and is_loopback_origin(origin)):
             return _refused(403, f"Origin {origin!r:.200} may not use this daemon: open its own pages instead.")
-        if request.method not in ("GET", "HEAD") and not is_grpc_web:
+        if is_grpc_web and request.method == "OPTIONS":  # a browser asks what it may do, and never shows a token
+            return None
+        permission = self._permission(request)
+        if not permission.may_read:
+            return _without_token(permission)
+        is_action = request.method not in ("GET", "HEAD") and not is_grpc_web
+        if is_action and permission is not Permission.FULL:
+            return _refused(403, f"{request.method} is not allowed with a read-only token.")
+        if is_action and not request.path.startswith(ACTION_PREFIX):
             return _refused(405, f"{request.method} is not allowed here: the API is read-only.")
         return None
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse, or answer with the headers that no answer goes without."""
-        return self.refusal(request) or await handler(request)
+        refusal = self.refusal(request)
+        if refusal is not None:
+            return refusal
+        if request.query.get("token") and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+            return self._landing(request)
+        return await handler(request)
+
+    def _permission(self, request: web.Request) -> Permission:
+        scheme, _, bearer = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        shown = request.query.get("token") or (bearer.strip() if scheme.lower() == "bearer" else "")
+        return self._gate.access(shown or request.cookies.get(_cookie(request)), request.remote or "")
+
+    def _landing(self, request: web.Request) -> web.Response:
+        """Leaves the token in a cookie and goes on to the address without it."""
+        there = html.escape(str(request.rel_url.without_query_params("token")))
+        text = f'<!doctype html><title>rerund</title><script>{_GO_ON}</script><p><a href="{there}">Go on</a>\n'
+        headers = {"Content-Security-Policy": _LANDING_POLICY, "Cache-Control": "no-store"}
+        response = web.Response(text=text, content_type="text/html", headers=headers)
+        response.set_cookie(
+            _cookie(request),
+            request.query["token"],
+            max_age=_COOKIE_SECS,
+            path="/",
+            secure=self._is_encrypted,
+            httponly=True,
+            samesite="Strict",
+        )
+        return response
 
     async def add_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
         """On every answer, just before it is sent."""
@@ -85,14 +149,21 @@ def is_loopback_origin(origin: str) -> bool:
         name = urlsplit(origin).hostname or ""
     except ValueError:
         return False
-    return name == "localhost" or _is_loopback(name)
+    return is_loopback(name)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _cookie(request: web.Request) -> str:
+    """Cookies know no ports, and there may be several daemons on one machine."""
+    address = request.get_extra_info("sockname") or ("", 0)
+    return f"rerund_{address[1]}"
+
+
+def _without_token(permission: Permission) -> web.Response:
+    if permission is Permission.TOO_MANY:
+        return _refused(429, "Too many wrong tokens came from this address: try again in a minute.")
+    response = _refused(401, f"This daemon wants a token, and got {permission.value}: open a link of `rerund token`.")
+    response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="rerund"'
+    return response
 
 
 def _without_port(host: str) -> str:

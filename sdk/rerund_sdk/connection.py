@@ -152,6 +152,8 @@ class Connection:
             self._hear_bell()
             self._rung = False  # after the read and before looking: whoever rings from here on is heard
             self._hear(link, talk)
+            if talk.may_ask_again():
+                self._say_hello(link)
             if talk.is_open and self.welcome is not None:
                 talk.send_all(self.welcome.max_message_bytes)
             self._ask_if_silent(link, talk)
@@ -195,8 +197,8 @@ class Connection:
                 logger.warning("%s says what no daemon says: %s", self.endpoint, error)
                 continue
             if isinstance(message, wire.Ack):
+                self.synced_seq = message.synced_seq  # before who waits for it is woken
                 self._outbox.acked(message.written_seq)
-                self.synced_seq = message.synced_seq
                 self._outbox.losses_reported(message.losses_id)
                 talk.took()
             elif isinstance(message, wire.Welcome):
@@ -282,6 +284,7 @@ class _Talk:
         self._again: Iterator[InFlight] = iter(())  # in flight, to be sent once more
         self._backoff = 0.0
         self._paused_until = 0.0
+        self._is_turned_away = False  # a hello was answered with "not-now"
 
     def begin(self) -> None:
         """The daemon has said welcome."""
@@ -304,9 +307,17 @@ class _Talk:
             return
         if not self._backoff:
             logger.warning("the daemon takes no rows for now, they are kept: %s", reason)
+        self._is_turned_away = not self.is_open
         self._backoff = min(max(self._backoff * 2, _BACKOFF_SECS[0]), _BACKOFF_SECS[1])
         self._paused_until = now + self._backoff
         self._again = iter(tuple(self._outbox.in_flight))
+
+    def may_ask_again(self) -> bool:
+        """Whether it is time for another hello, after one that came to nothing."""
+        if self.is_open or not self._is_turned_away or time.monotonic() < self._paused_until:
+            return False
+        self._is_turned_away = False
+        return True
 
     def took(self) -> None:
         """The daemon has acknowledged something."""

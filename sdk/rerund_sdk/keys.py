@@ -56,11 +56,22 @@ def directory() -> Path:
     return places.home() / "keys"
 
 
+def ensure_directory(where: Path) -> None:
+    """Make it, and the state directory around it, for us alone. Raises KeyFailure, PlaceError."""
+    if where.parent.exists() and (owner := where.parent.stat().st_uid) != os.getuid():
+        raise KeyFailure(
+            f"the state directory belongs to uid {owner}: do this as that user, with sudo -u: {where.parent}"
+        )
+    if not where.parent.exists():
+        places.ensure_private_dir(where.parent)
+    places.ensure_private_dir(where)
+
+
 def create(name: str = DEFAULT_NAME, where: Path | None = None) -> KeyPair:
     """Make a key pair and keep it. Raises KeyFailure if there is one of that name."""
     path = _path(name, where)
     public, secret = (z85.decode(half) for half in zmq.curve_keypair())
-    places.ensure_private_dir(path.parent)
+    ensure_directory(path.parent)
     text = json.dumps({"public": public.hex(), "secret": secret.hex()})
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:

@@ -13,7 +13,7 @@ import threading
 import weakref
 from typing import Any, Final
 
-from rerund_sdk import current, launch, places, strictness, viewer
+from rerund_sdk import current, launch, links, places, viewer
 from rerund_sdk.daemon_file import DaemonFileSink
 from rerund_sdk.daemon_sink import DaemonSink, EmbeddedSink
 from rerund_sdk.errors import ModeError, PlaceError
@@ -80,7 +80,8 @@ def connect(
     addr: tcp://HOST:PORT (default port 9877), ipc://PATH, or rerun+http://... as for connect_grpc. Default:
     $RERUND_CONNECT, else this machine's daemon.
     server_key: public key of a daemon on another machine, as `rerund keys show` prints it there; default:
-    $RERUND_SERVER_KEY. key: name or file of our own, made by `rerund keys create`; default: $RERUND_KEY, else "default".
+    $RERUND_SERVER_KEY.
+    key: name or file of our own, made by `rerund keys create`; default: $RERUND_KEY, else "default".
     """
     if found := _recording(recording, "connect"):
         found.set_sinks(sink_for(addr, delivery, server_key, key), default_blueprint=default_blueprint)
@@ -142,16 +143,17 @@ def serve(
     found = _recording(recording, "serve")
     if found is None:
         return ""
+    shown = ""
     base = _serve_embedded(found, web_port, default_blueprint) if embedded else ""
     if not base:
         try:
             daemon = launch.ensure_daemon(() if web_port is None else (f"--http-port={web_port}",))
             found.set_sinks(DaemonSink(), default_blueprint=default_blueprint)
-            base = daemon.http
+            base, shown = daemon.http, links.token(daemon)
         except (ModeError, PlaceError) as error:
             logger.warning("serving from inside this program: %s", error)
             base = _serve_embedded(found, web_port, default_blueprint)
-    url = viewer.page_url(base, found.store)
+    url = links.with_token(viewer.page_url(base, found.store), shown)
     if open_browser:
         viewer.browse(url)
     return url
@@ -212,7 +214,7 @@ def serve_web_viewer(*, web_port: int | None = None, open_browser: bool = True, 
     del connect_to
     daemon = launch.ensure_daemon(() if web_port is None else (f"--http-port={web_port}",))
     if open_browser:
-        viewer.browse(daemon.http)
+        viewer.browse(links.link(daemon))
 
 
 def save(
@@ -255,8 +257,7 @@ def stdout(
 
 def _recording(recording: RecordingStream | None, mode: str) -> RecordingStream | None:
     """The recording meant, if entering a mode has any effect on it."""
-    found = current.get(recording)
+    found = current.required(recording, mode)
     if found is None:
-        strictness.complain(f"{mode} has no effect: there is no current recording; call rr.init(...) first")
         return None
     return None if not found.is_enabled() or os.environ.get("_RERUN_TEST_FORCE_SAVE") else found

@@ -31,6 +31,7 @@ def notebook_show(
         return
     if not _in_notebook():
         raise ModeError("notebook_show is for notebooks, and this program runs in none: use rr.spawn() or rr.connect()")
+    from rerund_sdk.links import link
     from rerund_sdk.places import read_daemon
 
     daemon = read_daemon()
@@ -40,7 +41,7 @@ def notebook_show(
         found.send_blueprint(blueprint)
     from IPython.display import IFrame, display  # type: ignore[import-not-found,unused-ignore]
 
-    page = f"{daemon.http}/rerun/{quote(found.application_id, safe='')}/{quote(found.recording_id, safe='')}"
+    page = link(daemon, f"/rerun/{quote(found.application_id, safe='')}/{quote(found.recording_id, safe='')}")
     display(IFrame(page, width or _WIDTH, height or _HEIGHT))
 
 

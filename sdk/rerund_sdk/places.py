@@ -109,6 +109,10 @@ class DaemonInfo(NamedTuple):
     tcp: tuple[str, ...]
     http: str  # base URL, or ""
     grpc: str  # URL for Rerun viewers, or ""
+    remote_control: tuple[str, ...] = ()  # for requests over TCP
+    http_host: str = ""  # address that the pages listen at, or "0.0.0.0"
+    token_file: str = ""  # of the pages' tokens; "" if they want none
+    tls_cert: str = ""  # of the pages; "" if they are served without
 
     def to_json(self) -> str:
         return json.dumps(self._asdict(), indent=2) + "\n"
@@ -131,7 +135,7 @@ def parse_daemon_info(text: str) -> DaemonInfo:
     """The content of a `daemon.json`; of a later version's, what is known here. Raises ValueError, TypeError."""
     fields: dict[str, Any] = json.loads(text)
     info = DaemonInfo(**{name: fields[name] for name in DaemonInfo._fields if name in fields})
-    return info._replace(tcp=tuple(info.tcp))
+    return info._replace(tcp=tuple(info.tcp), remote_control=tuple(info.remote_control))
 
 
 def process_start_time(pid: int) -> float | None:

@@ -22,12 +22,19 @@ class RecordingExtras:
     """Base of `RecordingStream`."""
 
     def connect(
-        self, addr: str | None = None, *, delivery: Delivery | None = None, default_blueprint: Any = None
+        self,
+        addr: str | None = None,
+        *,
+        delivery: Delivery | None = None,
+        server_key: str | None = None,
+        key: str | None = None,
+        default_blueprint: Any = None,
     ) -> None:
         """Log to a daemon: this machine's, or the one at tcp://HOST:PORT. Starts nothing; see `rr.connect`."""
         from rerund_sdk import modes
 
-        options = {} if delivery is None else {"delivery": delivery}
+        options: dict[str, Any] = {} if delivery is None else {"delivery": delivery}
+        options |= {"server_key": server_key, "key": key}
         modes.connect(addr, default_blueprint=default_blueprint, recording=self._stream, **options)
 
     def connect_grpc(self, url: str | None = None, *, default_blueprint: Any = None) -> None:

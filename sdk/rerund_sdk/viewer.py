@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from rerund_sdk import places
+from rerund_sdk import links, places
 from rerund_sdk.control import ControlClient
 from rerund_sdk.errors import ModeError
 from rerund_sdk.launch import turn
@@ -45,7 +45,7 @@ def show(daemon: places.DaemonInfo, store: Store, program: Program) -> None:
             return
         if executable is None or not has_display():
             pid = 0
-            browse(page_url(daemon.http, store))
+            browse(links.with_token(page_url(daemon.http, store), links.token(daemon)))
         else:
             pid = _run(_command(daemon, executable, program), program.detached)
         note.write_text(json.dumps({"pid": pid, "process_started": places.process_start_time(pid), "at": time.time()}))

@@ -70,6 +70,7 @@ class Welcome(NamedTuple):
     control: str  # endpoint for requests
     http: str  # base URL of the web pages
     grpc: str  # URL for Rerun viewers
+    remote_control: str = ""  # endpoint for requests from other machines; "" if there is none
 
 
 class Append(NamedTuple):
@@ -189,6 +190,7 @@ def decode(frames: Frames) -> Message:
                 _text(header, "control"),
                 _text(header, "http"),
                 _text(header, "grpc"),
+                _text({"remote_control": "", **header}, "remote_control"),
             )
         if kind == "reject":
             return Reject(_text(header, "code"), _text(header, "reason"), _count(header, "seq"))

@@ -1,0 +1,46 @@
+"""Links to a daemon's pages, with the token that they want where they want one: for programs of the daemon's user."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from urllib.parse import urlencode
+
+from rerund_sdk.errors import KeyFailure
+from rerund_sdk.places import DaemonInfo
+
+
+def token(daemon: DaemonInfo, name: str = "full") -> str:
+    """What the daemon's pages want to be shown: "full" or "read-only"; "" if nothing. Raises KeyFailure."""
+    if not daemon.token_file:
+        return ""
+    try:
+        lines = dict(line.split(maxsplit=1) for line in Path(daemon.token_file).read_text().splitlines() if line)
+        return lines[name].strip()
+    except (OSError, ValueError, KeyError) as error:
+        raise KeyFailure(f"the daemon's tokens cannot be read: {daemon.token_file}") from error
+
+
+def link(daemon: DaemonInfo, path: str = "") -> str:
+    """The address of a page, "" is the first one, for a browser on this machine."""
+    return with_token(daemon.http + path, token(daemon))
+
+
+def with_token(url: str, shown: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'token': shown})}" if shown else url
+
+
+def headers(daemon: DaemonInfo) -> dict[str, str]:
+    """What a program sends with its requests."""
+    shown = token(daemon)
+    return {"Authorization": f"Bearer {shown}"} if shown else {}
+
+
+def trust(daemon: DaemonInfo) -> ssl.SSLContext | None:
+    """For https: the daemon's own certificate and no other, under whatever name; None without TLS."""
+    if not daemon.tls_cert:
+        return None
+    context = ssl.create_default_context(cafile=daemon.tls_cert)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
