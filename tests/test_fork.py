@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.homes import Home, chunk_of, is_chunk, messages_of, program
 
+
 def test_what_the_parent_has_not_sent_at_the_fork_it_sends_itself(home: Home) -> None:
     """There is no daemon until both have logged, so all that the parent logged waits when it forks."""
     done = program(

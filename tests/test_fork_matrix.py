@@ -56,7 +56,7 @@ def count_rows(home: Home, how: str, end: str) -> None:
     assert all(values == list(range(len(values))) for values in (*rows.values(), *unflushed.values()))
 
 
-@pytest.mark.parametrize("end", ["return", "exception", "exit", "os._exit", "SIGTERM", "handled-SIGTERM"])
+@pytest.mark.parametrize("end", ["return", "exception", "exit", "os._exit", "SIGKILL", "SIGTERM", "handled-SIGTERM"])
 @pytest.mark.parametrize("how", ["fork", "spawn", "forkserver", "os.fork"])
 @pytest.mark.timeout(CELL_SECS + 20)
 def test_processes_that_end(shared: tuple[Home, Daemon], how: str, end: str) -> None:

@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
+from rerund_sdk import sigterm
 from rerund_sdk.batch import Field, Row
 from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.errors import RerundError
@@ -420,6 +421,7 @@ def _close_at_exit() -> None:
         multiprocessing.util.Finalize(None, close_all, exitpriority=0)
     elif _exit_hook_of == 0:  # inherited by a child of os.fork
         atexit.register(close_all)
+    sigterm.close_before(close_all)
     _exit_hook_of = os.getpid()
 
 

@@ -2,7 +2,7 @@
 
 usage: workers.py HOW END RECORDING
 HOW: fork, spawn, forkserver, os.fork, pool-*, executor-*, terminated-pool, loky, loader, prefork, storm
-END: of those that end by themselves: return, exception, exit, os._exit, SIGTERM, handled-SIGTERM
+END: of those that end by themselves: return, exception, exit, os._exit, SIGKILL, SIGTERM, handled-SIGTERM
 Prints {entity path: how many rows of it must be there}; of the paths under /unflushed there may be fewer.
 """
 
@@ -53,13 +53,14 @@ def worker(name: str, number: int, end: str) -> None:
     if end == "handled-SIGTERM":
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         os.kill(os.getpid(), signal.SIGTERM)
-    if end in ("os._exit", "SIGTERM"):
+    if end == "SIGTERM":
+        os.kill(os.getpid(), signal.SIGTERM)
+    if end in ("os._exit", "SIGKILL"):
         assert rr.flush(timeout_sec=FLUSH_SECS)
         log(f"/unflushed/{number}")
         if end == "os._exit":
             os._exit(0)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def task(name: str, number: int) -> int:
@@ -101,13 +102,8 @@ def pool(how: str) -> dict[str, int]:
 def terminated_pool() -> dict[str, int]:
     """As most programs use one: its end kills the workers, by SIGTERM, when all results are there."""
     with multiprocessing.get_context("fork").Pool(WORKERS) as workers:
-        workers.starmap(flushing_task, [(recording_id, number) for number in range(TASKS)])
+        workers.starmap(task, [(recording_id, number) for number in range(TASKS)])
     return of_workers(TASKS)
-
-
-def flushing_task(name: str, number: int) -> None:
-    task(name, number)
-    assert rr.flush(timeout_sec=FLUSH_SECS)
 
 
 def executor(how: str) -> dict[str, int]:
