@@ -157,6 +157,7 @@ from .script import script_add_args as script_add_args
 from .script import script_setup as script_setup
 from .script import script_teardown as script_teardown
 from .session import Session as Session
+from .sinks import Flushed as Flushed
 from .sorbet import AUTO_INDEX as AUTO_INDEX
 from .sorbet import EXTERNAL_IMPORTER_INCOMPATIBLE_EXIT_CODE as EXTERNAL_IMPORTER_INCOMPATIBLE_EXIT_CODE
 from .sorbet import RECORDING_PROPERTIES_PATH as RECORDING_PROPERTIES_PATH

@@ -12,11 +12,12 @@ from uuid import UUID
 from rerund_sdk import current, names, strictness
 from rerund_sdk.batcher import BatcherConfig, close_all
 from rerund_sdk.recording import FOREVER, RecordingStream
+from rerund_sdk.sinks import Flushed
 
 if TYPE_CHECKING:
     from rerund_sdk.archetype import AsComponents
     from rerund_sdk.column_chunk import ComponentColumnLike, TimeColumnLike
-    from rerund_sdk.sinks import Sink
+    from rerund_sdk.sinks import Level, Sink
 
 _required = current.required
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -176,10 +177,18 @@ def set_sinks(*sinks: Sink, default_blueprint: Any = None, recording: RecordingS
         found.set_sinks(*sinks, default_blueprint=default_blueprint)
 
 
-def flush(*, timeout_sec: float = FOREVER, recording: RecordingStream | None = None) -> bool:
+def flush(
+    *,
+    timeout_sec: float = FOREVER,
+    level: Level = "written",
+    timeout: float | None = None,
+    recording: RecordingStream | None = None,
+) -> Flushed:
     """Wait until everything logged before is where it belongs; see `RecordingStream.flush`."""
     found = _required(recording, "flush")
-    return found is not None and found.flush(timeout_sec=timeout_sec)
+    if found is None:
+        return Flushed("", level)
+    return found.flush(timeout_sec=timeout_sec, level=level, timeout=timeout)
 
 
 def disconnect(recording: RecordingStream | None = None) -> None:

@@ -33,7 +33,7 @@ from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.errors import RerundError
 from rerund_sdk.messages import ArrowMsgWriter
 from rerund_sdk.series import Rows, Series
-from rerund_sdk.sinks import BufferSink, EncodedMessage, Sink, Store
+from rerund_sdk.sinks import BufferSink, EncodedMessage, Flushed, Level, Sink, Store
 from rerund_sdk.time import Timelines
 
 logger = logging.getLogger("rerund_sdk")
@@ -221,12 +221,18 @@ class Batcher:
         if kept:
             self._send(kept)
 
-    def flush(self, deadline: float) -> bool:
-        """Whether everything logged before has reached where the sinks bring it, waiting until `deadline` at most."""
+    def flush(self, deadline: float, level: Level = "written") -> Flushed:
+        """Bring everything logged before as far as `level` says, waiting until `deadline` at most."""
         if not self._run_in_thread(lambda: None, deadline):
-            return False
-        reached = [sink.flush(deadline) for sink in self._sinks]  # all of them, also after one that failed
-        return all(reached)
+            return Flushed("", level)
+        if level == "sent":
+            return Flushed("sent", level)
+        written = [sink.flush(deadline) for sink in self._sinks]  # all of them, also after one that failed
+        if not all(written):
+            return Flushed("sent", level)
+        if level == "written" or not all(sink.sync(deadline) for sink in self._sinks):
+            return Flushed("written", level)
+        return Flushed("synced", level)
 
     @property
     def is_closed(self) -> bool:

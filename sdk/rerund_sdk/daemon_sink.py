@@ -44,6 +44,13 @@ class DaemonSink(DeliverySink):
         connection = self._connection
         return connection.welcome if connection is not None and connection.connected else None
 
+    def sync(self, deadline: float) -> bool:
+        connection = self._courier
+        if not isinstance(connection, Connection):
+            return False
+        last_seq = self._outbox.last_seq
+        return self._outbox.wait_until(lambda: connection.synced_seq >= last_seq, deadline)
+
     def after_fork(self) -> None:
         super().after_fork()
         self._connection = None

@@ -121,6 +121,10 @@ class DeliverySink(ABC):
         lost, self._losses_told = self._outbox.lost_rows - self._losses_told, self._outbox.lost_rows
         return delivered and not lost
 
+    def sync(self, deadline: float) -> bool:  # noqa: ARG002 - a stock server does not say
+        """Whether the other side has told that what it has survives a power cut."""
+        return False
+
     def close(self) -> None:
         """End the connection; what is not delivered is left on disk."""
         if self._closed:

@@ -76,6 +76,14 @@ class FileSink:
     def flush(self, deadline: float) -> bool:  # noqa: ARG002 - a write is in the page cache when it returns
         return not self._failed
 
+    def sync(self, deadline: float) -> bool:  # noqa: ARG002 - the system does not say how long it takes
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            logger.error("%s: may not survive a power cut: %s", self.path, error.strerror)
+            return False
+        return True
+
     def close(self) -> None:
         if self._file == -1:
             return

@@ -40,6 +40,9 @@ class _Inbox:
     def flush(self, deadline: float) -> bool:  # noqa: ARG002 - nothing to wait for
         return True
 
+    def sync(self, deadline: float) -> bool:  # noqa: ARG002 - nobody here knows
+        return False
+
     def close(self) -> None:
         pass
 
@@ -122,4 +125,4 @@ class BinaryStream:
 
     def flush(self, timeout_sec: float = _FOREVER) -> bool:
         """Wait until everything logged before can be read; False if that takes longer than timeout_sec seconds."""
-        return self._recording.flush(timeout_sec=timeout_sec)
+        return bool(self._recording.flush(timeout_sec=timeout_sec))

@@ -171,9 +171,13 @@ class Outbox:
 
     def wait_delivered(self, number: int, deadline: float) -> bool:
         """Whether all messages up to `number` are delivered, or given up, by `deadline` (of time.monotonic())."""
+        return self.wait_until(lambda: self._lowest_number() > number, deadline)
+
+    def wait_until(self, condition: Callable[[], bool], deadline: float) -> bool:
+        """Whether `condition`, which acks can bring about, holds by `deadline`."""
         with self.changed:
             timeout = min(max(deadline - time.monotonic(), 0), threading.TIMEOUT_MAX)
-            return self.changed.wait_for(lambda: self._lowest_number() > number, timeout)
+            return self.changed.wait_for(condition, timeout)
 
     # Appends
 

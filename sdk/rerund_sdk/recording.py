@@ -27,7 +27,7 @@ from rerund_sdk.chunk import LOG_TICK
 from rerund_sdk.entity_path import escape_part, normalise
 from rerund_sdk.recording_extras import RecordingExtras
 from rerund_sdk.series import Series
-from rerund_sdk.sinks import BufferSink, EncodedMessage, Sink, Store
+from rerund_sdk.sinks import BufferSink, EncodedMessage, Flushed, Level, Sink, Store
 from rerund_sdk.strictness import catch_and_log_exceptions, complain
 from rerund_sdk.time import SEQUENCE, Timelines, shared_thread_time, time_value, with_value
 from rerund_sdk.tuid import TuidClock, tuid_parts
@@ -332,12 +332,16 @@ class RecordingStream(RecordingExtras):
         _forced = weakref.ref(self)
         self._batcher.set_sinks((FileSink(path),), clock.monotonic() + CLOSE_SECS)
 
-    def flush(self, *, timeout_sec: float = FOREVER) -> bool:
-        """Wait until everything logged before is where it belongs: written to the file, or acked by the daemon.
+    def flush(self, *, timeout_sec: float = FOREVER, level: Level = "written", timeout: float | None = None) -> Flushed:
+        """Wait until everything logged before is where it belongs: written to the file, or in the daemon's log.
 
-        Returns False if that did not happen within timeout_sec seconds.
+        level: "sent", "written" or "synced", see `Flushed`. timeout_sec: longest wait in seconds; timeout: the same.
+        The answer is true if the level was reached in time, and says which one was.
         """
-        return self._batcher.flush(clock.monotonic() + timeout_sec)
+        if level not in ("sent", "written", "synced"):
+            raise ValueError(f"level={level!r} is none of 'sent', 'written' and 'synced'")
+        wait = timeout_sec if timeout is None else timeout
+        return self._batcher.flush(clock.monotonic() + wait, level)
 
     def disconnect(self) -> None:
         """Send what waits, close the sinks, and keep what comes later in memory until the next mode."""

@@ -45,7 +45,7 @@ class Session(RecordingStream):
         deadline = time.monotonic() + CLOSE_SECS
         delivered = self._batcher.flush(deadline)
         self._batcher.close(deadline)
-        return delivered
+        return bool(delivered)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -7,9 +7,29 @@ buffer of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from rerund_sdk.wire import IndexEntry
+
+Level: TypeAlias = Literal["sent", "written", "synced"]
+
+
+class Flushed(NamedTuple):
+    """How far everything that was logged before a flush has come; true if it is as far as was asked.
+
+    "sent": it is encoded, and the sinks have it, in memory or in files of their own. "written": it is where they bring
+    it, in the daemon's log or in the file, and survives a crash of this process and of the daemon. "synced": it survives
+    a power cut, too. "": not even sent.
+    """
+
+    reached: Level | Literal[""]
+    asked: Level
+
+    def __bool__(self) -> bool:
+        return bool(self.reached) and _LEVELS.index(self.reached) >= _LEVELS.index(self.asked)
+
+
+_LEVELS: Final[tuple[str, ...]] = ("sent", "written", "synced")
 
 
 class EncodedMessage(NamedTuple):
@@ -39,6 +59,9 @@ class Sink(Protocol):
     def flush(self, deadline: float) -> bool:
         """Whether all that was sent is where it belongs; waits for that until `deadline` (of time.monotonic())."""
 
+    def sync(self, deadline: float) -> bool:
+        """Whether it survives a power cut there; called after a `flush` that went well."""
+
     def close(self) -> None:
         """Nothing more is sent. Idempotent."""
 
@@ -61,6 +84,9 @@ class BufferSink:
 
     def flush(self, deadline: float) -> bool:  # noqa: ARG002 - nothing to wait for
         return True
+
+    def sync(self, deadline: float) -> bool:  # noqa: ARG002 - it is only memory
+        return False
 
     def close(self) -> None:
         pass

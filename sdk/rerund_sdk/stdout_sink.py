@@ -56,6 +56,9 @@ class StdoutSink:
             self._stream = None
         return self._stream is not None
 
+    def sync(self, deadline: float) -> bool:  # noqa: ARG002 - nobody here knows
+        return False
+
     def close(self) -> None:
         if self._ending is not None:
             ending, self._ending = self._ending, None
