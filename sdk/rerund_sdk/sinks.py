@@ -18,8 +18,8 @@ class Flushed(NamedTuple):
     """How far everything that was logged before a flush has come; true if it is as far as was asked.
 
     "sent": it is encoded, and the sinks have it, in memory or in files of their own. "written": it is where they bring
-    it, in the daemon's log or in the file, and survives a crash of this process and of the daemon. "synced": it survives
-    a power cut, too. "": not even sent.
+    it, in the daemon's log or in the file, and survives a crash of this process and of the daemon. "synced": it also
+    survives a power cut. "": not even sent.
     """
 
     reached: Level | Literal[""]
