@@ -116,7 +116,7 @@ def test_a_viewer_that_was_closed_is_opened_again(home: Home, monkeypatch: pytes
     stop_viewer(home)
     wait_until(lambda: not home.status()["viewers"])
     rr.spawn(executable_path=str(viewer), recording=recording)
-    assert started_viewers(home) == 2
+    wait_until(lambda: started_viewers(home) == 2)
     wait_until(lambda: home.status()["viewers"])
     stop_viewer(home)
     wait_until(lambda: not home.status()["viewers"])
