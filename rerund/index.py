@@ -155,18 +155,20 @@ class SegmentIndex:
         self.records = (size - _HEADER.size) // _RECORD.size
         return (magic, version) == (_MAGIC, _VERSION) and self._noted_records <= self.records
 
-    def trust(self, segment_size: int, names: int) -> bool:
+    def trust(self, content: memoryview, names: int, check_bodies: bool) -> bool:
         """Keep the records that chain from the segment's first message on, less the last one's; count them again.
 
+        content: the segment. check_bodies: a body that begins with a zero has not reached the disk.
         Returns whether `totals.first` is known.
         """
+        segment_size = len(content)
         if not self.load_totals() or self.totals.names > names or self.totals.first > segment_size:
             self._start_anew(rrd.STREAM_HEADER_SIZE)
             return False
         end, self.totals = self.totals.end, self.totals._replace(end=rrd.STREAM_HEADER_SIZE, messages=0, rows=0)
         count = 0  # records that can be kept
         for block in self.blocks():
-            kept = self._count_chained(block, segment_size, names)
+            kept = self._count_chained(block, segment_size, names, content if check_bodies else None)
             count += kept
             if kept < len(block):
                 break
@@ -176,13 +178,17 @@ class SegmentIndex:
         self._rewrite()
         return True
 
-    def _count_chained(self, block: Records, segment_size: int, names: int) -> int:
+    def _count_chained(self, block: Records, segment_size: int, names: int, content: memoryview | None) -> int:
         """How many records of `block` go on where the counted ones end; they are counted, too."""
         first_at = np.flatnonzero(block["flags"] & FIRST)
         firsts = block[first_at]
         ends = firsts["offset"] + firsts["size"]
         fits = firsts["offset"] == np.concatenate(([self.totals.end], ends[:-1])).astype(np.uint64)
         fits &= (ends <= segment_size) & (firsts["size"] >= rrd.MESSAGE_HEADER_SIZE) & (firsts["entity"] < names)
+        if content is not None:
+            has_body = fits & (firsts["size"] > rrd.MESSAGE_HEADER_SIZE)
+            bodies = (firsts["offset"] + np.uint64(rrd.MESSAGE_HEADER_SIZE))[has_body]
+            fits[has_body] = np.frombuffer(content, np.uint8)[bodies] != 0
         good = len(fits) if fits.all() else int(np.argmin(fits))
         own = firsts[:good][(firsts["flags"][:good] & REPEATED) == 0]
         self.totals = self.totals._replace(

@@ -146,16 +146,26 @@ class Log:
         self.segments.append(Segment(path, int(path.stem), first, first))
 
     def take_unsynced(self) -> list[int]:
-        """File descriptors to sync and close, so that all that is now in the log survives a power cut."""
-        unsynced, self._retired = self._retired, []
-        if self._fd is not None:
-            unsynced.append(os.dup(self._fd))
-        if self._new_files:
-            with_new_names = [self.directory]
-            if len(self.segments) == 1:  # the directory itself may be new, and the application's
-                with_new_names += list(self.directory.parents)[:2]
-            unsynced += [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in with_new_names]
-            self._new_files = False
+        """File descriptors to sync and close, so that all that is now in the log survives a power cut.
+
+        Raises OSError, and then they come with the next call.
+        """
+        opened: list[int] = []
+        try:
+            if self._fd is not None:
+                opened.append(os.dup(self._fd))
+            if self._new_files:
+                with_new_names = [self.directory]
+                if len(self.segments) == 1:  # the directory itself may be new, and the application's
+                    with_new_names += list(self.directory.parents)[:2]
+                for path in with_new_names:
+                    opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            for fd in opened:
+                os.close(fd)
+            raise
+        unsynced, self._retired = self._retired + opened, []
+        self._new_files = False
         return unsynced
 
     def release(self) -> None:
@@ -197,10 +207,14 @@ def segment_files(directory: Path) -> list[tuple[int, Path]]:
 
 
 def whole_messages(buffer: memoryview, start: int) -> Iterator[rrd.Frame]:
-    """The whole messages from `start` on; stops at the first that is torn, unknown, or the End of a sealed file."""
+    """The whole messages from `start` on; stops at the first that is torn, unknown, or the End of a sealed file.
+
+    Torn is also what a power cut left of one whose header had reached the disk and whose body had not: zeros.
+    """
     try:
         for frame in rrd.frames(buffer, start):
-            if frame.kind == rrd.Kind.END:
+            body = frame.start + rrd.MESSAGE_HEADER_SIZE
+            if frame.kind == rrd.Kind.END or (body < frame.end and buffer[body] == 0):
                 return
             yield frame
     except BadRrd:

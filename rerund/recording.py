@@ -28,6 +28,7 @@ from rerund_sdk.wire import IndexEntry
 
 log = logging.getLogger(__name__)
 
+_FRESH_SEGMENT_SECS: Final = 60.0
 RECENT_CHUNKS: Final = 1 << 15  # ids of a recording that are remembered, to drop what is sent again
 
 
@@ -46,7 +47,7 @@ class RecordingStats(NamedTuple):
     active_since_start: bool
     started: float  # 0.0: unknown
     last_write: float
-    error: str  # why nothing can be appended now; else empty
+    error: str  # why nothing can be appended now, or not be synced; else empty
 
 
 class Recording:
@@ -78,6 +79,8 @@ class Recording:
         self._new_store_infos: set[bytes] = set()  # those not yet in the log
         self._unindexed: list[Place] = []  # what the log holds and the index not yet
         self._index_fails = False
+        self._sync_error = ""
+        self._next_fresh_segment = 0.0  # of time.monotonic()
 
     @property
     def name(self) -> str:
@@ -179,7 +182,7 @@ class Recording:
             self.active_since_start,
             self.started if self.is_open else at_rest.started,
             self.last_write if self.is_open else at_rest.last_write,
-            self.error,
+            self.error or self._sync_error,
         )
 
     # for the sealer
@@ -258,6 +261,19 @@ class Recording:
             offset += entry.size
         self._new_store_infos.clear()
         self.last_write = time.time()
+
+    def note_sync(self, problem: str) -> None:
+        """How forcing the log to the disk went. If badly, it goes on in a new file, at most now and then."""
+        if problem and not self._sync_error:
+            log.error("what was logged may not survive a power cut, fsync failed (%s): %s", problem, self.directory)
+        elif self._sync_error and not problem:
+            log.info("fsync works again: %s", self.directory)
+        self._sync_error = f"what was logged may not survive a power cut, fsync failed: {problem}" if problem else ""
+        now = time.monotonic()
+        if problem and self.is_open and now > self._next_fresh_segment:
+            self._next_fresh_segment = now + _FRESH_SEGMENT_SECS
+            with self._writing:
+                self.log.segments[-1].closed = True
 
     def _forget(self, entries: Sequence[IndexEntry]) -> None:
         """Messages that `is_new` let pass were not written: they may come again."""

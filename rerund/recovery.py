@@ -2,6 +2,8 @@
 
 Closed segments are believed when their index's header fits the file. The last one is scanned from where its index ends,
 its torn tail is cut, and what the index lacks is put into it. Ends with log and index telling the same.
+A log that was not left well may have lost to a power cut what was not synced, in any order: then bodies are looked at
+also where the index is believed, in the last segment and in the one before, which may have been closed just then.
 """
 
 from __future__ import annotations
@@ -38,16 +40,17 @@ def recover(directory: Path, to_log: Log, index: Index) -> None:
         log.warning("the index is damaged and is made anew: %s", directory)
         discard_index(directory)
     files = segment_files(directory)
+    left_well = all(_fits(path, SegmentIndex(path), index.names) for _, path in files[-1:])
+    suspects = files[-1:] if left_well else files[-2:]
     for number, path in files:
-        is_last = path == files[-1][1]
         segment_index = SegmentIndex(path)
-        if is_last or not _fits(path, segment_index, index.names):
+        if (number, path) in suspects or not _fits(path, segment_index, index.names):
             if not _has_stream_header(path):
                 path.rename(path.with_suffix(".rrd.torn"))
                 log.warning("this segment has not even a header, it is kept aside as %s.torn: %s", path.name, path)
                 continue
             with _locked(path):
-                _repair(path, segment_index, index)
+                _repair(path, segment_index, index, check_bodies=not left_well)
         totals = segment_index.totals
         to_log.segments.append(Segment(path, number, totals.first, totals.end, is_sealed_file(path)))
         index.segments.append(segment_index)
@@ -82,10 +85,10 @@ def _has_stream_header(path: Path) -> bool:
     return True
 
 
-def _repair(path: Path, segment_index: SegmentIndex, index: Index) -> None:
+def _repair(path: Path, segment_index: SegmentIndex, index: Index, check_bodies: bool) -> None:
     """Bring the index up to the last whole message and cut what follows it."""
     content = mapped(path)
-    knows_first = segment_index.trust(len(content), len(index.names.names))
+    knows_first = segment_index.trust(content, len(index.names.names), check_bodies)
     repeated_ids = _static_ids(index) if index.segments and not knows_first else set()
     places: list[Place] = []
     for place in _described(content, segment_index.totals.end, path):

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SEAL_SECS: Final = 5.0  # between two looks
 IDLE_SECS: Final = 3600.0
 _RETRY_SECS: Final = 600.0
-_POLL_SECS: Final = 0.2
+_POLL_MS: Final = 200
 
 
 class Sealer:
@@ -99,7 +99,9 @@ def _ask(process: subprocess.Popen[bytes], segment: Segment, stopping: threading
         process.stdin.flush()
     except BrokenPipeError:
         return None
-    while not select.select([process.stdout], [], [], _POLL_SECS)[0]:
+    ready = select.poll()  # not select(), which knows 1024 descriptors
+    ready.register(process.stdout, select.POLLIN)
+    while not ready.poll(_POLL_MS):
         if stopping.is_set():
             return None
     answer = process.stdout.readline()

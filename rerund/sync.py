@@ -1,12 +1,13 @@
 """Forcing to the disk what the intake has written: group commit, on a thread, so that the intake never waits for it.
 
-Every `secs` the intake hands over what was written since; one hand-over is under way at a time. An fsync that fails is
-told once; what it was for is not called synced.
+Every `secs` the intake hands over what was written since; one hand-over is under way at a time.
+Rule: after an fsync has failed nobody can know what is on the disk, and a later one that succeeds says nothing of it
+(the kernel reports an error once, and may have dropped the pages). So what it was for is never called synced: its
+producers' `synced_seq` stands still for good. The recording tells, and goes on in a new segment.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import threading
@@ -16,8 +17,6 @@ from typing import NamedTuple
 
 from rerund.producers import Producer
 from rerund.recording import Recording
-
-log = logging.getLogger(__name__)
 
 
 class Commit(NamedTuple):
@@ -39,9 +38,8 @@ class GroupCommit:
         self._next = 0.0  # of time.monotonic()
         self._under_way = False
         self._handed_over: queue.SimpleQueue[list[Commit] | None] = queue.SimpleQueue()
-        self._synced: deque[list[Commit]] = deque()
+        self._done_commits: deque[list[tuple[Commit, str]]] = deque()  # with what went wrong
         self._thread = threading.Thread(target=self._run, name="rerund-sync", daemon=True)
-        self._failing = False
 
     def start(self) -> None:
         self._thread.start()
@@ -73,10 +71,15 @@ class GroupCommit:
     def synced(self) -> list[tuple[Producer, int]]:
         """Producers and their appends that are on the disk since the last call."""
         reached: list[tuple[Producer, int]] = []
-        while self._synced:
+        while self._done_commits:
             self._under_way = False
-            for commit in self._synced.popleft():
-                reached += commit.written
+            for commit, error in self._done_commits.popleft():
+                commit.recording.note_sync(error)
+                for producer, seq in commit.written:
+                    if error and seq > producer.synced_seq:
+                        producer.sync_failed = True
+                    elif not producer.sync_failed:
+                        reached.append((producer, seq))
         return reached
 
     def _hand_over(self, producers: Iterable[Producer]) -> None:
@@ -85,14 +88,15 @@ class GroupCommit:
             if producer.recording in written:
                 written[producer.recording].append((producer, producer.written_seq))
         commits = []
-        for recording in self._unsynced:
+        unsynced, self._unsynced = self._unsynced, set()
+        for recording in unsynced:
             if recording.removed:
                 continue
             try:
                 commits.append(Commit(recording, recording.log.take_unsynced(), written[recording]))
-            except OSError as error:
-                log.error("data may not survive a power cut (%s): %s", error.strerror, recording.directory)
-        self._unsynced.clear()
+            except OSError as error:  # out of file descriptors: it is handed over the next time
+                recording.note_sync(f"{error.strerror}")
+                self._unsynced.add(recording)
         self._under_way = True
         self._handed_over.put(commits)
 
@@ -100,22 +104,18 @@ class GroupCommit:
 
     def _run(self) -> None:
         while (commits := self._handed_over.get()) is not None:
-            self._synced.append([commit for commit in commits if self._sync(commit)])
+            self._done_commits.append([(commit, _sync(commit)) for commit in commits])
             self._done()
 
-    def _sync(self, commit: Commit) -> bool:
+
+def _sync(commit: Commit) -> str:
+    """What went wrong, or nothing."""
+    problem = ""
+    for fd in commit.fds:
         try:
-            for fd in commit.fds:
-                os.fsync(fd)
+            os.fsync(fd)
         except OSError as error:
-            if not self._failing:
-                log.error("data may not survive a power cut, fsync failed (%s): %s", error, commit.recording.directory)
-            self._failing = True
-            return False
+            problem = error.strerror or str(error)
         finally:
-            for fd in commit.fds:
-                os.close(fd)
-        if self._failing:
-            log.info("fsync works again: %s", commit.recording.directory)
-            self._failing = False
-        return True
+            os.close(fd)
+    return problem

@@ -91,10 +91,9 @@ def chunk(
 
 
 def blob(size: int, *, entity: str = "/blob", chunk_id: bytes | None = None) -> Message:
-    """A message with right framing and a body of nonsense."""
-    data = rrd.message_header(rrd.Kind.ARROW, size - rrd.MESSAGE_HEADER_SIZE) + os.urandom(
-        size - rrd.MESSAGE_HEADER_SIZE
-    )
+    """A message with right framing and a body of nonsense, which begins as protobuf may."""
+    body_size = size - rrd.MESSAGE_HEADER_SIZE
+    data = rrd.message_header(rrd.Kind.ARROW, body_size) + b"\x0a" + os.urandom(body_size - 1)
     ranges = (wire.TimeRange("frame", "sequence", 1, 1),)
     return Message(wire.IndexEntry(rrd.Kind.ARROW, size, chunk_id or _clock.next(), entity, 1, False, ranges), data)
 

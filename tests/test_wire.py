@@ -12,7 +12,7 @@ from rerund_sdk.errors import BadWireMessage
 
 CHUNK_ID = bytes(range(16))
 STORE_INFO = messages.store_info_message(messages.store_id("app", "rec"), (1, 2))
-BODY = rrd.message_header(rrd.Kind.ARROW, 100) + bytes(100)
+BODY = rrd.message_header(rrd.Kind.ARROW, 100) + b"\x0a" * 100
 ENTRY = wire.IndexEntry(rrd.Kind.ARROW, 116, CHUNK_ID, "/a", 3, False, (wire.TimeRange("frame", "sequence", -1, 5),))
 
 EVERY_MESSAGE = [

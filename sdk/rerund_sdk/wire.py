@@ -272,6 +272,8 @@ def check_framing(entries: Sequence[IndexEntry], data: Frames) -> None:
                 f".rrd message {number} has kind {kind} and {length} bytes of body, "
                 f"its index entry says kind {entry.kind} and {entry.size - rrd.MESSAGE_HEADER_SIZE}"
             )
+        if length and _first_of_body(data, frame, at + rrd.MESSAGE_HEADER_SIZE) == 0:
+            raise BadWireMessage(f".rrd message {number} begins with a zero byte: that is no protobuf")
         left = entry.size
         while left:
             if frame == len(data):
@@ -282,6 +284,13 @@ def check_framing(entries: Sequence[IndexEntry], data: Frames) -> None:
                 frame, at = frame + 1, 0
     if frame < len(data) and (at < len(data[frame]) or any(len(rest) for rest in data[frame + 1 :])):
         raise BadWireMessage("append has bytes after its last .rrd message")
+
+
+def _first_of_body(data: Frames, frame: int, at: int) -> int | None:
+    """The byte that follows a message header; None if nothing does."""
+    if at < len(data[frame]):
+        return data[frame][at]
+    return next((part[0] for part in data[frame + 1 :] if len(part)), None)
 
 
 def _entry(

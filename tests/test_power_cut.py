@@ -1,0 +1,192 @@
+"""What a power cut leaves of unsynced data, and what is said of a disk that does not sync."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from rerund.bell import Bells
+from rerund.producers import Producer
+from rerund.recording import Recording
+from rerund.sync import GroupCommit
+from rerund_sdk import rrd, wire
+from tests.daemons import Daemon
+from tests.raw_producer import Message, RawProducer, blob, chunk, frames_of
+
+HEAD = rrd.MESSAGE_HEADER_SIZE
+
+
+def _recording(folder: Path, segment_bytes: int = 1 << 30) -> Recording:
+    recording = Recording(folder / "rec", "app", "run", segment_bytes, Bells())
+    recording.prepare()
+    return recording
+
+
+def _append(recording: Recording, *batch: Message) -> None:
+    for each in batch:
+        recording.append([each.data], [each.entry], each.entry.size)
+        recording.write_index()
+
+
+def _content(recording: Recording) -> list[bytes]:
+    cursor = recording.cursor()
+    data = b""
+    while part := cursor.read_now():
+        data += part
+    cursor.close()
+    return frames_of(data)
+
+
+def _blank(path: Path, start: int, end: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(bytes(end - start))
+
+
+@pytest.mark.parametrize("where", ["body", "rest", "header"])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_message_whose_bytes_had_not_reached_the_disk_is_cut_with_all_after_it(
+    tmp_path: Path, where: str, indexed: bool
+) -> None:
+    recording = _recording(tmp_path)
+    batch = [chunk("run", "/a", [float(n)], [n]) for n in range(10)]
+    _append(recording, *batch)
+    if not indexed:
+        recording.index.segments[-1].path.unlink()
+    path = recording.log.segments[0].path
+    size = len(batch[0].data)
+    start = rrd.STREAM_HEADER_SIZE + 6 * size
+    _blank(path, start if where == "header" else start + HEAD, path.stat().st_size if where == "rest" else start + size)
+    again = _recording(tmp_path)
+    assert _content(again) == [each.data for each in batch[:6]]
+    assert again.index.totals == (6, 6)
+    _append(again, *batch[6:])  # they come again: nobody was told that they were synced
+    assert _content(again) == [each.data for each in batch]
+
+
+def test_a_segment_that_was_closed_just_before_the_cut_is_looked_at_too(tmp_path: Path) -> None:
+    batch = [chunk("run", "/a", [float(n)], [n]) for n in range(20)]
+    recording = _recording(tmp_path, 8192)
+    _append(recording, *batch)
+    *_, before, last = recording.log.segments
+    lost = len(batch[0].data)
+    _blank(before.path, before.end - lost + HEAD, before.end)
+    again = _recording(tmp_path, 8192)
+    assert before.path.stat().st_size == before.end - lost
+    messages = _content(again)
+    assert len(messages) == 19 and messages[-1] == batch[-1].data
+    assert last.path.stat().st_size == last.end
+
+
+def test_a_log_that_was_left_well_is_not_read_to_be_opened(tmp_path: Path) -> None:
+    recording = _recording(tmp_path)
+    batch = [blob(5000) for _ in range(3)]
+    _append(recording, *batch)
+    recording.release()
+    path = recording.log.segments[0].path
+    _blank(path, rrd.STREAM_HEADER_SIZE + 5000 + HEAD, rrd.STREAM_HEADER_SIZE + 10_000)
+    again = _recording(tmp_path)
+    assert again.log.segments[0].end == rrd.STREAM_HEADER_SIZE + 15_000
+
+
+@pytest.mark.parametrize("cut", [HEAD, HEAD + 1, 400])
+def test_a_body_that_begins_with_a_zero_is_not_taken_from_anybody(daemon: Daemon, cut: int) -> None:
+    good = blob(500)
+    zeroed = good.data[:HEAD] + bytes(1) + good.data[HEAD + 1 :]
+    with RawProducer(daemon.ingest) as producer:
+        producer.send(wire.Append(1, (good.entry,), (zeroed[:cut], zeroed[cut:])))
+        assert "begins with a zero byte" in producer.receive(wire.Reject).reason
+        producer.append(good, seq=2)
+        producer.wait_written(2)
+
+
+class _Disk:
+    """os.fsync, which fails as long as it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fails = False
+        self._fsync = os.fsync
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, fd: int) -> None:
+        if self.fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self._fsync(fd)
+
+
+def _producer(recording: Recording) -> Producer:
+    hello = wire.Hello(1, os.urandom(16), 1, "here", "test", "app", "run", "0", b"")
+    return Producer(hello, recording, 0.0)
+
+
+class _Syncing:
+    """A group commit and one recording, turned by hand as the intake does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.done = threading.Event()
+        self.commits = GroupCommit(0.0, self.done.set)
+        self.commits.start()
+        self.recording = _recording(folder)
+
+    def write_and_sync(self, *producers: Producer) -> dict[Producer, int]:
+        """What is synced after another append of each producer."""
+        for producer in producers:
+            _append(self.recording, chunk("run", "/a", [1.0], [producer.written_seq]))
+            producer.written_seq += 1
+        self.commits.note(self.recording)
+        self.done.clear()
+        self.commits.hand_over_if_due(float("1e18"), producers)
+        assert self.done.wait(20)
+        synced = dict(self.commits.synced())
+        for producer, seq in synced.items():
+            producer.synced_seq = seq
+        return synced
+
+
+def test_what_an_fsync_failed_for_is_never_called_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, syncing = _Disk(monkeypatch), _Syncing(tmp_path)
+    early, late = _producer(syncing.recording), _producer(syncing.recording)
+    assert syncing.write_and_sync(early) == {early: 1}
+    disk.fails = True
+    assert syncing.write_and_sync(early) == {}
+    assert "may not survive a power cut" in syncing.recording.stats().error
+    disk.fails = False
+    assert syncing.write_and_sync(early, late) == {late: 1}
+    assert syncing.write_and_sync(early, late) == {late: 2}
+    assert early.synced_seq == 1
+    assert syncing.recording.stats().error == ""
+    syncing.commits.stop([])
+
+
+def test_after_a_failed_fsync_a_new_segment_begins_but_not_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk, syncing = _Disk(monkeypatch), _Syncing(tmp_path)
+    producer = _producer(syncing.recording)
+    disk.fails = True
+    for _ in range(5):
+        syncing.write_and_sync(producer)
+    assert len(syncing.recording.log.segments) == 2
+    assert caplog.text.count("fsync failed") == 1
+    syncing.commits.stop([])
+
+
+def test_what_cannot_be_handed_over_for_want_of_descriptors_is_synced_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncing = _Syncing(tmp_path)
+    producer = _producer(syncing.recording)
+
+    def none_left(_: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "dup", none_left)
+        assert syncing.write_and_sync(producer) == {}
+    assert syncing.commits.is_noted(syncing.recording)
+    assert syncing.write_and_sync(producer) == {producer: 2}
+    syncing.commits.stop([])
