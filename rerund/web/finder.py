@@ -26,6 +26,7 @@ from rerund_sdk.chunk_reader import Chunk
 
 _KEPT_RECORDS: Final = 256 * 1024  # of index records in memory; 64 bytes each
 _KEPT_CHUNK_BYTES: Final = 24 << 20
+_CHUNK_OVERHEAD: Final = 16 * 1024  # of a chunk in memory: schema, metadata, columns
 _SAMPLED_SEGMENTS: Final = 8
 _SAMPLED_CHUNKS: Final = 32
 _TAIL_RECORDS: Final = 4096  # of a growing segment that wait to be grouped
@@ -116,8 +117,8 @@ class Finder:
                 found += [_found(segment, records[at]) for at in _some(range(len(records)), wanted)]
         return found
 
-    def open(self, found: Found) -> Chunk:
-        """The chunk itself. Raises BadRrd, OSError."""
+    def open(self, found: Found, *, keep: bool = True) -> Chunk:
+        """The chunk itself. `keep`: it will be looked at again. Raises BadRrd, OSError."""
         key = (found.segment, found.offset)
         with self._lock:
             if chunk := self._chunks.get(key):
@@ -127,11 +128,11 @@ class Finder:
             file.seek(found.offset)
             chunk = open_chunk(file.read(found.size))
         with self._lock:
-            if self._chunks.setdefault(key, chunk) is chunk:
-                self._chunk_bytes += chunk.batch.nbytes
-                self._learn(chunk)
-            while self._chunk_bytes > _KEPT_CHUNK_BYTES and len(self._chunks) > 1:
-                self._chunk_bytes -= self._chunks.popitem(last=False)[1].batch.nbytes
+            self._learn(chunk)
+            if keep and self._chunks.setdefault(key, chunk) is chunk:
+                self._chunk_bytes += _size(chunk)
+                while self._chunk_bytes > _KEPT_CHUNK_BYTES and len(self._chunks) > 1:
+                    self._chunk_bytes -= _size(self._chunks.popitem(last=False)[1])
         return chunk
 
     def components(self, entity: str, rows: int = 0) -> dict[str, pa.Field[Any]]:
@@ -142,7 +143,7 @@ class Finder:
         looked_at = self._looked_at.get(entity)
         if looked_at is None or rows >= 2 * looked_at:
             for found in self._samples(entity) if looked_at is None else self.ends(entity):
-                self.open(found)
+                self.open(found, keep=False)
             self._looked_at[entity] = max(rows, 1)
         return self._components.get(entity, {})
 
@@ -285,6 +286,34 @@ class _Segment:
             keys = _keys_of(tail)
             found.append(tail[(keys >= first) & (keys < behind)])
         return np.concatenate(found) if len(found) > 1 else found[0]
+
+
+def said(column: pa.Array[Any]) -> npt.NDArray[np.bool_]:
+    """In which rows a column says something: those that are not null."""
+    validity = column.buffers()[0]
+    if validity is None or not column.null_count:
+        return np.ones(len(column), np.bool_)
+    return _bits(validity, column.offset, len(column))
+
+
+def plain(column: pa.Array[Any]) -> npt.NDArray[Any]:
+    """The numbers of a column, nulls as they lie there. Not as Arrow would do it: that loads all of pandas, 45 MB."""
+    data = column.buffers()[1]
+    if data is None:
+        return np.zeros(len(column))
+    if pa.types.is_boolean(column.type):
+        return _bits(data, column.offset, len(column))
+    return np.frombuffer(data, column.type.to_pandas_dtype())[column.offset : column.offset + len(column)]
+
+
+def _bits(buffer: pa.Buffer, start: int, count: int) -> npt.NDArray[np.bool_]:
+    bits = np.unpackbits(np.frombuffer(buffer, np.uint8), bitorder="little")
+    return bits[start : start + count].astype(np.bool_)
+
+
+def _size(chunk: Chunk) -> int:
+    """About how much memory it takes."""
+    return int(chunk.batch.nbytes) + _CHUNK_OVERHEAD
 
 
 def _some(items: Sequence[int], most: int) -> Sequence[int]:

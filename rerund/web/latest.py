@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from rerund.web.finder import Finder
+from rerund.web.finder import Finder, said
 from rerund_sdk.chunk_reader import Chunk
 
 MOST_CHUNKS: Final = 32
@@ -98,7 +98,7 @@ def _take(values: dict[str, Value], chunk: Chunk, names: set[str], timeline: str
 def _last(chunk: Chunk, column: pa.Array[Any], field: pa.Field[Any], rows: Any, times: Any) -> Value | None:
     """The last of `rows` in which `column` says something."""
     if column.null_count:
-        rows = rows[np.asarray(column.is_valid())[rows]]
+        rows = rows[said(column)[rows]]
     if not len(rows):
         return None
     if times is not None:

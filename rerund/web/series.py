@@ -17,16 +17,15 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from rerund.web.finder import Finder, Found
+from rerund.web.finder import Finder, Found, plain, said
 from rerund_sdk.chunk_reader import Chunk
 
 LONGEST_SECS: Final = 0.1  # that one answer opens chunks
 _LEAST_OPENED: Final = 32  # by one answer, however long it takes
 MOST_LINES: Final = 16  # of one component: the instances of a row
 _KEPT_POINTS: Final = 1_000_000  # 16 bytes each
-_PART_POINTS: Final = 16  # that a part counts beside its own, for what it takes to keep it
+_PART_POINTS: Final = 40  # that a part counts beside its own, for what it takes to keep it
 
 Floats = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
@@ -80,7 +79,7 @@ class Numbers:
             return part
 
     def _open(self, found: Found, component: str, timeline: str) -> Part:
-        part = _part(self._finder.open(found), component, timeline)
+        part = _part(self._finder.open(found, keep=False), component, timeline)
         with self._lock:
             self._parts[found.segment, found.offset, component, timeline] = part
             self._points += len(part[0]) + _PART_POINTS
@@ -145,29 +144,27 @@ def _part(chunk: Chunk, component: str, timeline: str) -> Part:
         return _NO_PART
     if not pa.types.is_list(column.type):
         return times.copy(), _floats(column).reshape(-1, 1)
-    values = _floats(column.flatten())
-    if len(values) == len(times) and not column.null_count:
-        lengths = np.diff(np.asarray(column.offsets))
-        if (lengths == 1).all():
-            return times.copy(), values.reshape(-1, 1)
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
+    offsets = plain(column.offsets).astype(np.int64)
+    lengths = np.where(said(column), np.diff(offsets), 0)
+    values = _floats(column.values)
+    if (lengths == 1).all():
+        return times.copy(), values[offsets[0] : offsets[-1]].reshape(-1, 1)
     lines = min(int(lengths.max(initial=0)), MOST_LINES)
     if not lines:
         return _NO_PART
     table = np.full((len(lengths), lines), np.nan)
-    starts = np.cumsum(lengths) - lengths
     for line in range(lines):
         has = lengths > line
-        table[has, line] = values[starts[has] + line]
+        table[has, line] = values[offsets[:-1][has] + line]
     return times[lengths > 0], table[lengths > 0]
 
 
 def _floats(column: pa.Array[Any]) -> Floats:
-    if column.type != pa.float64():
-        column = pc.cast(column, pa.float64(), safe=False)
+    """Null is NaN."""
+    floats = plain(column).astype(np.float64)
     if column.null_count:
-        column = column.fill_null(float("nan"))
-    return np.array(column, np.float64)
+        floats[~said(column)] = np.nan
+    return floats
 
 
 def _widened(values: Floats, lines: int) -> Floats:

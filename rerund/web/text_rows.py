@@ -28,11 +28,18 @@ class TextRow(NamedTuple):
     color: int | None  # 0xRRGGBBAA
 
 
+class Place(NamedTuple):
+    """Between rows: behind all that are earlier, or as early and with a lesser row id."""
+
+    time: int
+    row_id: bytes
+
+
 class Page(NamedTuple):
     """The latest rows first."""
 
     rows: list[TextRow]
-    looked_back_to: int | None  # rows before this were not looked for; None: there are none
+    looked_back_to: Place | None  # rows before it were not looked for; None: there are none
 
 
 class Filter(NamedTuple):
@@ -48,29 +55,36 @@ class Filter(NamedTuple):
         return not wanted or wanted in row.text.casefold() or wanted in row.entity.casefold()
 
 
+def behind(time: int) -> Place:
+    """Behind all rows up to a time."""
+    return Place(time, b"\xff" * 17)
+
+
 def text_rows(
-    finder: Finder, entities: Sequence[str], timeline: str, before: int, limit: int, wanted: Filter | None = None
+    finder: Finder, entities: Sequence[str], timeline: str, before: Place, limit: int, wanted: Filter | None = None
 ) -> Page:
-    """At most `limit` rows at or before `before`. Raises BadRrd, OSError."""
+    """At most `limit` rows before a place. Raises BadRrd, OSError."""
     wanted = wanted or Filter()
     rows: list[TextRow] = []
     chunks = heapq.merge(
-        *(_numbered(finder, entity, timeline, before) for entity in entities), key=lambda each: -each[0].high
+        *(_numbered(finder, entity, timeline, before.time) for entity in entities), key=lambda each: -each[0].high
     )
     for looked, (found, entity) in enumerate(chunks):
         if len(rows) >= limit:
-            rows = sorted(rows, key=lambda row: row[:2], reverse=True)[:limit]
+            rows = _latest(rows, limit)
             if rows[-1].time > found.high:
-                return Page(rows, rows[-1].time)
+                return Page(rows, Place(*rows[-1][:2]))
         if looked == MOST_CHUNKS:
-            return Page(sorted(rows, key=lambda row: row[:2], reverse=True)[:limit], found.high)
+            return Page(_latest(rows, limit), min(behind(found.high), before))
         rows += [
-            row
-            for row in _rows_of(finder.open(found), entity, timeline)
-            if row.time <= before and wanted.lets_pass(row)
+            row for row in _rows_of(finder.open(found), entity, timeline) if row[:2] < before and wanted.lets_pass(row)
         ]
-    rows.sort(key=lambda row: row[:2], reverse=True)
-    return Page(rows[:limit], rows[limit - 1].time if len(rows) > limit else None)
+    shown = _latest(rows, limit)
+    return Page(shown, Place(*shown[-1][:2]) if len(rows) > limit else None)
+
+
+def _latest(rows: list[TextRow], limit: int) -> list[TextRow]:
+    return sorted(rows, key=lambda row: row[:2], reverse=True)[:limit]
 
 
 def _numbered(finder: Finder, entity: str, timeline: str, before: int) -> Iterator[tuple[Found, str]]:

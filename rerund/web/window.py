@@ -29,7 +29,7 @@ from rerund.web.finder import Finder
 from rerund.web.latest import HIGHEST, LOWEST, Value, latest_at, next_row
 from rerund.web.series import Numbers
 from rerund.web.stream import close
-from rerund.web.text_rows import Filter, text_rows
+from rerund.web.text_rows import Filter, Place, TextRow, behind, text_rows
 from rerund_sdk.errors import RerundError
 
 MAX_QUERY_BYTES: Final = 256 * 1024
@@ -220,12 +220,15 @@ class Window:
         )
         entities = _list_of_texts(request["entities"], _MOST_ENTITIES)
         limit = min(max(int(request["limit"]), 1), _MOST_ROWS)
-        page = text_rows(
-            self._finder, entities, str(request["timeline"]), _time(request["before"], HIGHEST), limit, wanted
-        )
-        rows = [{**row._asdict(), "time": str(row.time), "row_id": row.row_id.hex()} for row in page.rows]
-        back_to = page.looked_back_to
-        return {"rows": rows, "looked_back_to": None if back_to is None else str(back_to)}, []
+        before = behind(_time(request["before"], HIGHEST))
+        if "before_row" in request:
+            before = Place(before.time, bytes.fromhex(request["before_row"]))
+        page = text_rows(self._finder, entities, str(request["timeline"]), before, limit, wanted)
+        rows = [{**row._asdict(), **_place(row)} for row in page.rows]
+        return {
+            "rows": rows,
+            "looked_back_to": None if page.looked_back_to is None else _place(page.looked_back_to),
+        }, []
 
     def _step(self, request: dict[str, Any]) -> Answer:
         """The time of the next row, of these entities or of any."""
@@ -247,6 +250,10 @@ _OPERATIONS: Final[dict[str, Callable[[Window, dict[str, Any]], Answer]]] = {
     "text_rows": Window._text_rows,
     "step": Window._step,
 }
+
+
+def _place(row: TextRow | Place) -> dict[str, str]:
+    return {"time": str(row.time), "row_id": row.row_id.hex()}
 
 
 def _described(name: str, field: pa.Field[Any]) -> dict[str, str]:

@@ -19,9 +19,19 @@ interface Row {
   color: number | null;
 }
 
+interface Place {
+  time: string;
+  row_id: string;
+}
+
+interface Page {
+  rows: Row[];
+  backTo: Place | null;
+}
+
 class Rows {
   readonly rows = signal<Row[]>([]);
-  readonly backTo = signal<string | null>(null); // older rows may be before this
+  readonly backTo = signal<Place | null>(null); // older rows may be before this
   private readonly stops: (() => void)[];
   private asking = false;
   private stale = false;
@@ -70,42 +80,37 @@ class Rows {
     }
   }
 
-  private async ask(before: string | null, limit: number): Promise<{ rows: Row[]; backTo: string | null }> {
+  private async ask(before: bigint | Place | null): Promise<Page> {
     const levels = LEVELS.slice(0, LEVELS.indexOf(this.level) + 1);
+    const place = before === null || typeof before === "bigint" ? { before: before?.toString() ?? null } : { before: before.time, before_row: before.row_id };
     const answer = await recording.ask("text_rows", {
       entities: this.paths,
       timeline: timeline.peek()?.name ?? "",
-      before,
-      limit,
+      ...place,
+      limit: PAGE,
       text: this.text,
       ...(this.level && { levels: levels.includes("WARN") ? [...levels, "WARNING"] : levels }),
     });
-    return { rows: answer.head["rows"] as Row[], backTo: answer.head["looked_back_to"] as string | null };
+    return { rows: answer.head["rows"] as Row[], backTo: answer.head["looked_back_to"] as Place | null };
   }
 
   /** All rows that came since the last look, so that no event is left out, whatever the link. */
   private async newest(): Promise<void> {
-    const before = shownTime.peek();
-    let page = await this.ask(before?.toString() ?? null, PAGE);
-    const known = this.rows.peek();
-    const newest = known[0];
+    const shown = shownTime.peek();
+    const known = shown === null ? this.rows.peek() : [];
+    const knownIds = new Set(known.map((row) => row.row_id));
+    let page = await this.ask(shown);
     const rows = page.rows;
-    while (before === null && newest && page.backTo !== null && BigInt(page.backTo) > BigInt(newest.time) && rows.length < MOST_ROWS) {
-      page = await this.ask(page.backTo, PAGE);
-      rows.push(...page.rows.filter((row) => !rows.some((each) => each.row_id === row.row_id)));
+    const meets = () => page.rows.some((row) => knownIds.has(row.row_id));
+    while (known.length && !meets() && page.backTo && rows.length < MOST_ROWS) {
+      const from = page.backTo;
+      page = await this.ask(from);
+      rows.push(...page.rows);
+      if (page.backTo?.row_id === from.row_id && page.backTo.time === from.time) break; // too much at one time
     }
     if (this.stopped) return;
-    const ids = new Set(rows.map((row) => row.row_id));
-    const oldest = rows[rows.length - 1];
-    const overlaps = before === null && newest && oldest && BigInt(oldest.time) <= BigInt(newest.time);
-    if (overlaps) {
-      const merged = [...rows, ...known.filter((row) => !ids.has(row.row_id))];
-      merged.sort((a, b) => (BigInt(b.time) > BigInt(a.time) ? 1 : BigInt(b.time) < BigInt(a.time) ? -1 : b.row_id < a.row_id ? -1 : 1));
-      this.rows.value = merged.slice(0, MOST_ROWS);
-    } else {
-      this.rows.value = rows;
-      this.backTo.value = page.backTo;
-    }
+    if (!known.length || !meets()) this.backTo.value = page.backTo;
+    this.rows.value = inOrder(known.length && meets() ? [...rows, ...known] : rows);
   }
 
   async older(): Promise<void> {
@@ -113,10 +118,9 @@ class Rows {
     if (this.asking || from === null || this.rows.peek().length >= MOST_ROWS) return;
     this.asking = true;
     try {
-      const page = await this.ask(from, PAGE);
-      const ids = new Set(this.rows.peek().map((row) => row.row_id));
-      this.rows.value = [...this.rows.peek(), ...page.rows.filter((row) => !ids.has(row.row_id))];
-      this.backTo.value = page.rows.length || page.backTo !== from ? page.backTo : null;
+      const page = await this.ask(from);
+      this.rows.value = inOrder([...this.rows.peek(), ...page.rows]);
+      this.backTo.value = page.backTo;
     } catch (error) {
       if (!(error instanceof Disconnected)) throw error;
     } finally {
@@ -124,6 +128,17 @@ class Rows {
       if (this.stale) this.refresh();
     }
   }
+}
+
+/** Each row once, the latest first. */
+function inOrder(rows: Row[]): Row[] {
+  const once = [...new Map(rows.map((row) => [row.row_id, row])).values()];
+  const times = new Map(once.map((row) => [row, BigInt(row.time)]));
+  once.sort((a, b) => {
+    const [x, y] = [times.get(a)!, times.get(b)!];
+    return x === y ? (a.row_id < b.row_id ? 1 : -1) : x < y ? 1 : -1;
+  });
+  return once.slice(0, MOST_ROWS);
 }
 
 export function TextLogView({ paths }: { paths: string[] }) {
