@@ -73,6 +73,23 @@ def empty(arrow_type: pa.DataType) -> pa.Array[Any]:
     return pa.Array.from_buffers(arrow_type, 0, [None, _EMPTY])
 
 
+def is_among(types: Iterable[type]) -> bool:
+    """Whether one of them is a type of Arrow arrays."""
+    return any(issubclass(kind, pa.Array) for kind in types)
+
+
+def has_nulls(array: pa.Array[Any]) -> bool:
+    """Whether numbers, text or lists of such have nulls, at any depth."""
+    if isinstance(array, pa.ListArray | pa.FixedSizeListArray):
+        return array.null_count > 0 or has_nulls(array.flatten())
+    return bool(array.null_count)
+
+
+def copy(array: pa.Array[Any]) -> pa.Array[Any]:
+    """The same values in memory of their own: an array may share its with numpy."""
+    return pa.concat_arrays([array, array[:0]])  # of a single one it makes no copy
+
+
 def values_of(array: pa.Array[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The numbers or bools of an array without nulls; shared with it where possible."""
     data = array.buffers()[1]

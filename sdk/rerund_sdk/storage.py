@@ -6,6 +6,7 @@ A storage turns what a caller gave into a cell (`cell`, eager and checked) and c
 Rule: a cell is either the very object that the caller gave, or shares no memory with it. So only a cell that *is* the
 caller's own numpy array is borrowed, and `owned` copies exactly that.
 Rule: whatever `cell` lets through, `column` can turn into Arrow; it runs later, where there is no caller to tell.
+Rule: what has nulls is an Arrow array in any storage's cell, since numpy has none; only Arrow arrays bring them.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class TypeStorage(Storage, Protocol):
         """What a caller gave as a cell, checked. Raises BadData."""
 
     def from_arrow(self, array: pa.Array[Any]) -> Cell:
-        """The instances of an array of `arrow_type`, without nulls, as a cell."""
+        """The instances of an array of `arrow_type` as a cell, nulls included."""
 
 
 def shown(data: Any) -> str:
@@ -84,7 +85,7 @@ def arrow_given(data: Any, arrow_type: pa.DataType) -> pa.Array[Any] | None:
         if as_arrow_array is None:
             return None
         data = as_arrow_array()
-    return data if isinstance(data, pa.Array) and data.type == arrow_type and data.null_count == 0 else None
+    return data if isinstance(data, pa.Array) and data.type == arrow_type else None
 
 
 def _ones(count: int) -> Counts:
@@ -93,6 +94,12 @@ def _ones(count: int) -> Counts:
 
 def lengths_of(cells: Sequence[Any]) -> Counts:
     return np.fromiter(map(len, cells), np.int32, len(cells))
+
+
+def column_with_nulls(storage: Storage, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+    """The column of cells of which some are Arrow arrays."""
+    arrays = [cell if isinstance(cell, pa.Array) else storage.column([cell])[0] for cell in cells]
+    return pa.concat_arrays(arrays), lengths_of(arrays)
 
 
 class Vectors:
@@ -145,6 +152,8 @@ class Vectors:
         kinds = set(map(type, cells))
         if kinds == {bytes}:
             return self.to_arrow(self._unpacked(b"".join(cells))), _ones(len(cells))
+        if arrow.is_among(kinds):
+            return column_with_nulls(self, cells)
         if len(kinds) > 1:
             cells = [self._unpacked(cell) if type(cell) is bytes else cell for cell in cells]
         return self.to_arrow(cells[0] if len(cells) == 1 else np.concatenate(cells)), lengths_of(cells)
@@ -166,6 +175,8 @@ class Vectors:
         return array
 
     def from_arrow(self, array: pa.Array[Any]) -> Cell:
+        if arrow.has_nulls(array):
+            return arrow.copy(array)
         length = len(array)
         for _ in self.shape:
             array = array.flatten()
@@ -222,6 +233,8 @@ class Numbers(Vectors):
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
         kinds = set(map(type, cells))
+        if arrow.is_among(kinds):
+            return column_with_nulls(self, cells)
         if np.ndarray not in kinds:
             return self.to_arrow(np.array(cells, self.dtype)), _ones(len(cells))
         if len(kinds) > 1:
@@ -229,7 +242,7 @@ class Numbers(Vectors):
         return super().column(cells)
 
     def nbytes(self, cell: Cell) -> int:
-        return int(cell.nbytes) if type(cell) is np.ndarray else self.dtype.itemsize
+        return int(getattr(cell, "nbytes", self.dtype.itemsize))
 
     def _check_shape(self, values: Values) -> None:
         pass  # numbers are taken from arrays of any shape
@@ -247,12 +260,15 @@ class Booleans(Vectors):
         return super().cell(data)
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
-        if np.ndarray not in set(map(type, cells)):
+        kinds = set(map(type, cells))
+        if arrow.is_among(kinds):
+            return column_with_nulls(self, cells)
+        if np.ndarray not in kinds:
             return self.to_arrow(np.array(cells, np.bool_)), _ones(len(cells))
         return super().column([cell if type(cell) is np.ndarray else np.array([cell]) for cell in cells])
 
     def nbytes(self, cell: Cell) -> int:
-        return int(cell.nbytes) if type(cell) is np.ndarray else 1
+        return int(getattr(cell, "nbytes", 1))
 
     def to_arrow(self, values: Values) -> pa.Array[Any]:
         return arrow.booleans(values)
@@ -274,8 +290,6 @@ class Text:
             return _encodable(str(data))
         if (array := arrow_given(data, self.arrow_type)) is not None:
             return self.from_arrow(array)
-        if isinstance(data, pa.Array) and data.type == self.arrow_type:
-            return data.to_pylist()  # its nulls are kept: such a state ends the one before
         if isinstance(data, np.ndarray) or (hasattr(data, "__array__") and hasattr(data, "__len__")):
             data = np.asarray(data).ravel().tolist()
         if isinstance(data, Sequence | set | frozenset):
@@ -319,6 +333,8 @@ class Blobs:
         return cell
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        if arrow.is_among(set(map(type, cells))):
+            return column_with_nulls(self, cells)
         counts = np.fromiter((len(cell) if type(cell) is list else 1 for cell in cells), np.int32, len(cells))
         blobs = list(chain.from_iterable(cell if type(cell) is list else (cell,) for cell in cells))
         joined = blobs[0] if len(blobs) == 1 else b"".join(blobs)  # the only copy
@@ -329,9 +345,13 @@ class Blobs:
         return cell.copy() if type(cell) is np.ndarray else cell
 
     def nbytes(self, cell: Cell) -> int:
+        if isinstance(cell, pa.Array):
+            return int(cell.nbytes)
         return sum(map(len, cell)) if type(cell) is list else len(cell)
 
     def from_arrow(self, array: pa.Array[Any]) -> Cell:
+        if arrow.has_nulls(array):
+            return arrow.copy(array)
         return [arrow.values_of(item.values, np.dtype(np.uint8)).tobytes() for item in array]
 
     def _convert(self, data: Any) -> Cell:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from rerund_sdk import arrow
 from rerund_sdk.batch import Cell
 from rerund_sdk.errors import BadData
-from rerund_sdk.storage import Counts, Values, Vectors, arrow_given, lengths_of, shown
+from rerund_sdk.storage import Counts, Values, Vectors, arrow_given, column_with_nulls, lengths_of, shown
 
 
 class Ragged(NamedTuple):
@@ -49,6 +49,8 @@ class VectorLists:
         return self._convert(data)
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
+        if arrow.is_among(set(map(type, cells))):
+            return column_with_nulls(self, cells)
         ragged = [self._ragged(cell) for cell in cells]
         only = len(ragged) == 1
         values = ragged[0].values if only else np.concatenate([cell.values for cell in ragged])
@@ -60,9 +62,11 @@ class VectorLists:
         return cell.copy() if type(cell) is np.ndarray else cell
 
     def nbytes(self, cell: Cell) -> int:
-        return int(cell.nbytes if type(cell) is np.ndarray else cell.values.nbytes + cell.lengths.nbytes)
+        return int(cell.values.nbytes + cell.lengths.nbytes if type(cell) is Ragged else cell.nbytes)
 
     def from_arrow(self, array: pa.Array[Any]) -> Cell:
+        if arrow.has_nulls(array):
+            return arrow.copy(array)
         lengths = arrow.values_of(array.value_lengths(), np.dtype(np.int32)).copy()
         return Ragged(self.item.from_arrow(array.flatten()), lengths)
 
