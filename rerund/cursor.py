@@ -107,6 +107,8 @@ class Cursor:
         size = _whole(data)
         if not size:
             size = self._next_message_size(data, flags)
+            if size > available:
+                raise RecordingRemoved(f"recording {self._recording.name} was damaged on disk by somebody else")
             data = self._pread(size, flags)
         self._offset += size
         return data if size == len(data) else data[:size]

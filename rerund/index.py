@@ -44,7 +44,7 @@ RECORD_DTYPE: Final = np.dtype(
 )
 _MAGIC: Final = b"RRIX"
 _VERSION: Final = 1
-_HEADER: Final = struct.Struct("<4sIQQQQQQ8x")
+_HEADER: Final = struct.Struct("<4sIQQQQQQQ")  # the last one: 1 if nobody writes there any more
 _NO_CHUNK: Final = bytes(16)
 _BLOCK_RECORDS: Final = 1 << 15
 
@@ -140,6 +140,7 @@ class SegmentIndex:
         self.records = 0  # whole ones in the file; stored by the writer, read by all
         self.totals = Totals(rrd.STREAM_HEADER_SIZE, rrd.STREAM_HEADER_SIZE, 0, 0, 0)
         self._noted_records = 0  # by the header
+        self.was_released = False  # likewise: its log was closed, not only gone on with in another segment
         self._fd = -1
 
     def load_totals(self) -> bool:
@@ -148,12 +149,13 @@ class SegmentIndex:
             with self.path.open("rb") as file:
                 head = file.read(_HEADER.size)
                 size = os.fstat(file.fileno()).st_size
-            magic, version, self._noted_records, *totals = _HEADER.unpack(head)
+            magic, version, self._noted_records, *totals, released = _HEADER.unpack(head)
         except (OSError, struct.error):
             return False
-        self.totals = Totals(*totals)
+        self.totals, self.was_released = Totals(*totals), bool(released)
         self.records = (size - _HEADER.size) // _RECORD.size
-        return (magic, version) == (_MAGIC, _VERSION) and self._noted_records <= self.records
+        is_whole = self._noted_records <= self.records and self.totals.first >= rrd.STREAM_HEADER_SIZE
+        return (magic, version) == (_MAGIC, _VERSION) and is_whole
 
     def trust(self, content: memoryview, names: int, check_bodies: bool) -> bool:
         """Keep the records that chain from the segment's first message on, less the last one's; count them again.
@@ -254,9 +256,9 @@ class SegmentIndex:
         """Start the file of a new segment whose preamble ends at `first`. Raises OSError."""
         self._start_anew(first)
 
-    def write_totals(self) -> None:
-        """Bring the header up to date. Raises OSError."""
-        os.pwrite(self._open_fd(), _HEADER.pack(_MAGIC, _VERSION, self.records, *self.totals), 0)
+    def write_totals(self, *, released: bool = False) -> None:
+        """Bring the header up to date. released: the log is closed. Raises OSError."""
+        os.pwrite(self._open_fd(), _HEADER.pack(_MAGIC, _VERSION, self.records, *self.totals, released), 0)
 
     def read(self, start: int = 0, most: int | None = None) -> Records:
         """The records from number `start` on, all or at most so many; safe from any thread."""
@@ -344,7 +346,7 @@ class Index:
         """Write down what is known and close the files. Raises OSError."""
         if self.segments:
             try:
-                self.segments[-1].write_totals()
+                self.segments[-1].write_totals(released=True)
             finally:
                 self.segments[-1].release()
 

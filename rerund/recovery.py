@@ -40,7 +40,7 @@ def recover(directory: Path, to_log: Log, index: Index) -> None:
         log.warning("the index is damaged and is made anew: %s", directory)
         discard_index(directory)
     files = segment_files(directory)
-    left_well = all(_fits(path, SegmentIndex(path), index.names) for _, path in files[-1:])
+    left_well = all(_is_left_well(path, index.names) for _, path in files[-1:])
     suspects = files[-1:] if left_well else files[-2:]
     for number, path in files:
         segment_index = SegmentIndex(path)
@@ -61,6 +61,12 @@ def discard_index(directory: Path) -> None:
     for path in (*directory.glob("*.index"), directory / "names"):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+
+def _is_left_well(path: Path, names: Names) -> bool:
+    """Whether the last segment tells of a clean end. One that only has its totals, as at a rotation, does not."""
+    index = SegmentIndex(path)
+    return _fits(path, index, names) and (index.was_released or is_sealed_file(path))
 
 
 def _fits(path: Path, index: SegmentIndex, names: Names) -> bool:

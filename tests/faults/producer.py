@@ -110,7 +110,7 @@ class _Life:
     def _flush(self, recording: RecordingStream) -> None:
         """If it is true, all that was logged before, and since the flush before, is in the log."""
         logged = self.journal.snapshot()
-        reached = recording.flush(timeout_sec=self.chance.choice((0.01, 0.3, 2.0)))
+        reached = bool(recording.flush(timeout_sec=self.chance.choice((0.01, 0.3, 2.0))))
         self.journal.note("flush", reached, logged, self.journal.snapshot())
 
     def _end(self, recording: RecordingStream) -> None:

@@ -1,0 +1,164 @@
+"""Power cuts at any moment: what was acknowledged as synced is there, and every log opens."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rerund.bell import Bells
+from rerund.producers import Producer
+from rerund.recording import Recording
+from rerund.sync import GroupCommit
+from rerund_sdk import messages, rrd, wire
+from tests.faults.power import Disk, Write
+from tests.raw_producer import Message, chunk, frames_of
+
+RERUN = shutil.which("rerun", path=str(Path(sys.executable).parent))
+SEGMENT_BYTES = 100_000  # what is not synced lies in the last two, as recovery expects
+APPENDS = 80
+CUTS = 150  # of each run and kind
+
+
+class Run:
+    """Appends to a log, and what its producer was told is synced; on a disk that remembers."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        chance = random.Random(seed)
+        folder.mkdir()
+        self.disk = Disk(folder)
+        self.sent: list[list[Message]] = []
+        with self.disk.record():
+            recording = opened(folder)
+            producer = Producer(_hello(), recording, 0.0)
+            synced = threading.Event()
+            commits = GroupCommit(0.0, synced.set)
+            commits.start()
+            for seq in range(1, APPENDS + 1):
+                self._append(recording, chance)
+                producer.written_seq = seq
+                commits.note(recording)
+                if chance.random() < 0.3:
+                    synced.clear()
+                    commits.hand_over_if_due(time.monotonic(), [producer])
+                    assert synced.wait(30)
+                    for _, reached in commits.synced():
+                        self.disk.say(reached)
+            commits.stop([producer])
+            recording.release()
+
+    def _append(self, recording: Recording, chance: random.Random) -> None:
+        """With the store info first, static chunks now and then, and sizes of all kinds."""
+        batch = [] if self.sent else [_store_info()]
+        for _ in range(chance.randint(1, 3)):
+            frames = None if chance.random() < 0.1 else [len(self.sent)]
+            batch.append(chunk("run", "/a", [chance.random()], frames, padding=chance.choice((0, 0, 1000, 9000))))
+        fresh = [message for message in batch if recording.is_new(message.entry, [message.data])]
+        recording.append([m.data for m in fresh], [m.entry for m in fresh], sum(m.entry.size for m in fresh))
+        if chance.random() < 0.7:
+            recording.write_index()
+        self.sent.append(batch)
+
+    def data(self, seq: int = APPENDS) -> list[bytes]:
+        """Of all appends up to `seq`."""
+        return [message.data for batch in self.sent[:seq] for message in batch]
+
+    def synced(self, until: int) -> list[bytes]:
+        """What the producer was told is synced before operation `until`."""
+        return self.data(max(self.disk.told(until), default=0))
+
+
+def opened(folder: Path) -> Recording:
+    recording = Recording(folder / "app" / "run", "app", "run", SEGMENT_BYTES, Bells())
+    recording.prepare()
+    return recording
+
+
+def content(recording: Recording) -> list[bytes]:
+    cursor = recording.cursor()
+    data = b""
+    while part := cursor.read_now():
+        data += part
+    cursor.close()
+    return frames_of(data)
+
+
+def _hello() -> wire.Hello:
+    return wire.Hello(wire.PROTOCOL, bytes(16), 1, "host", "test", "app", "run", "0", _store_info().data)
+
+
+def _store_info() -> Message:
+    data = messages.store_info_message(messages.store_id("app", "run"), (1, 2))
+    return Message(wire.IndexEntry(rrd.Kind.STORE_INFO, len(data), b"", "", 0, False, ()), data)
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    made = Run(tmp_path_factory.mktemp("power") / "disk", request.param)
+    assert len(list(made.disk.root.glob("app/run/*.rrd"))) > 2
+    assert len(made.disk.told(len(made.disk.operations))) > 10
+    return made
+
+
+def goes_on(folder: Path, before: list[bytes]) -> None:
+    """The log takes more, and opens once more with all of it."""
+    added = chunk("run", "/more", [1.0], [1])
+    recording = opened(folder)
+    recording.append([added.data], [added.entry], added.entry.size)
+    recording.write_index()
+    recording.release()
+    assert content(opened(folder)) == [*before, added.data]
+
+
+def test_a_cut_without_reordering_leaves_all_that_was_written_before(run: Run, tmp_path: Path) -> None:
+    chance = random.Random(1)
+    for number in range(CUTS):
+        until = chance.randrange(1, len(run.disk.operations) + 1)
+        folder = tmp_path / str(number)
+        run.disk.after_cut(until, folder, chance, reordered=False)
+        found = content(opened(folder))
+        assert found == run.data()[: len(found)]
+        assert len(found) >= len(run.synced(until))
+        if number % 10 == 0:
+            goes_on(folder, found)
+
+
+def test_a_cut_with_reordering_leaves_all_that_was_synced_before(run: Run, tmp_path: Path) -> None:
+    chance = random.Random(2)
+    for number in range(CUTS):
+        until = chance.randrange(1, len(run.disk.operations) + 1)
+        folder = tmp_path / str(number)
+        run.disk.after_cut(until, folder, chance, reordered=True)
+        found = content(opened(folder))
+        synced = run.synced(until)
+        assert found[: len(synced)] == synced
+        if number % 10 == 0:
+            goes_on(folder, found)
+
+
+def test_a_cut_at_every_byte_of_the_last_message_is_repaired(run: Run, tmp_path: Path) -> None:
+    writes = [number for number, each in enumerate(run.disk.operations) if isinstance(each, Write)]
+    last = writes[-1]
+    size = len(run.disk.operations[last].data)  # type: ignore[union-attr]
+    message = run.sent[-1][-1].data
+    before = run.data()[:-1]
+    kept: list[Path] = []
+    for count in range(max(0, size - len(message)), size + 1, 1 if len(message) < 2000 else 7):
+        folder = tmp_path / str(count)
+        run.disk.after_cut(last, folder, random.Random(count), reordered=False, last=count)
+        assert content(opened(folder)) == (before if count < size else [*before, message])
+        if count % 97 == 0:
+            kept += sorted(folder.glob("app/run/*.rrd"))
+        else:
+            shutil.rmtree(folder)
+    assert RERUN is not None
+    done = subprocess.run(
+        [RERUN, "rrd", "verify", "--check-footers=false", *map(str, kept)], capture_output=True, text=True, check=False
+    )
+    assert kept and done.returncode == 0, done.stdout + done.stderr
