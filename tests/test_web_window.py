@@ -19,7 +19,7 @@ from rerund.store import Store
 from rerund.web.finder import Finder
 from rerund.web.latest import HIGHEST, LOWEST, latest_at, next_row
 from rerund.web.series import Numbers, thinned
-from rerund.web.text_rows import Filter, text_rows
+from rerund.web.text_rows import Filter, Place, behind, text_rows
 from rerund_sdk import rrd
 
 SEGMENT_BYTES = 16 * 1024  # small, so that a few chunks make several segments
@@ -215,23 +215,18 @@ def test_pages_of_a_text_log_have_every_row_once_the_latest_first(
     lines = [Line(f"/log{n % 2}", frame, f"line {n}", "INFO") for n, frame in enumerate(frames)]
     with tempfile.TemporaryDirectory() as folder:
         _, finder = finder_of(folder, lines, rows_per_chunk)
-        seen: dict[bytes, tuple[int, str]] = {}
-        before: int | None = HIGHEST
-        limit = page_rows + max(frames.count(frame) for frame in frames)  # rows of one time come on one page
+        seen: list[tuple[int, str]] = []
+        before: Place | None = behind(HIGHEST)
         while before is not None:
-            page = text_rows(finder, ["/log0", "/log1"], "frame", before, limit)
-            assert [row.time for row in page.rows] == sorted((row.time for row in page.rows), reverse=True)
-            seen.update({row.row_id: (row.time, row.text) for row in page.rows})
+            page = text_rows(finder, ["/log0", "/log1"], "frame", before, page_rows)
+            seen += [(row.time, row.text) for row in page.rows]
             before = page.looked_back_to
-            if before is not None and len(page.rows) < limit:
-                break
-            if before == min(frames):
-                break
-    assert sorted(seen.values()) == sorted((line.frame, line.text) for line in lines)
+    assert [time for time, _ in seen] == sorted(frames, reverse=True)
+    assert sorted(seen) == sorted((line.frame, line.text) for line in lines)
 
 
 def test_a_text_log_can_be_searched_and_filtered_by_level(tmp_path: Path) -> None:
     lines = [Line("/log", n, f"Line {n}", "ERROR" if n % 10 == 0 else "INFO") for n in range(100)]
     _, finder = finder_of(tmp_path, lines)
-    page = text_rows(finder, ["/log"], "frame", HIGHEST, 100, Filter(frozenset(["ERROR"]), "line 5"))
+    page = text_rows(finder, ["/log"], "frame", behind(HIGHEST), 100, Filter(frozenset(["ERROR"]), "line 5"))
     assert [(row.text, row.level) for row in page.rows] == [("Line 50", "ERROR")]
