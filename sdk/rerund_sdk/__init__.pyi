@@ -142,6 +142,7 @@ from .memory import BinaryStream as BinaryStream
 from .memory import MemoryRecording as MemoryRecording
 from .memory import binary_stream as binary_stream
 from .memory import memory_recording as memory_recording
+from .modes import GrpcServerSink as GrpcServerSink
 from .modes import connect as connect
 from .modes import connect_grpc as connect_grpc
 from .modes import save as save
@@ -153,6 +154,14 @@ from .modes import stdout as stdout
 from .notebook import notebook_show as notebook_show
 from .outbox import Delivery as Delivery
 from .recording import RecordingStream as RecordingStream
+from .rerun_only import asarray as asarray
+from .rerun_only import cleanup_if_forked_child as cleanup_if_forked_child
+from .rerun_only import legacy_notebook_show as legacy_notebook_show
+from .rerun_only import login as login
+from .rerun_only import logout as logout
+from .rerun_only import start_web_viewer_server as start_web_viewer_server
+from .rerun_only import tracing_session as tracing_session
+from .rerun_only import unregister_shutdown as unregister_shutdown
 from .script import script_add_args as script_add_args
 from .script import script_setup as script_setup
 from .script import script_teardown as script_teardown

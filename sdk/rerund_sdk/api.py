@@ -17,7 +17,7 @@ from rerund_sdk.sinks import Flushed
 if TYPE_CHECKING:
     from rerund_sdk.archetype import AsComponents
     from rerund_sdk.column_chunk import ComponentColumnLike, TimeColumnLike
-    from rerund_sdk.sinks import Level, Sink
+    from rerund_sdk.sinks import Level, Sink, SinkHolder
 
 _required = current.required
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -171,7 +171,9 @@ def send_blueprint(
         found.send_blueprint(blueprint, make_active=make_active, make_default=make_default)
 
 
-def set_sinks(*sinks: Sink, default_blueprint: Any = None, recording: RecordingStream | None = None) -> None:
+def set_sinks(
+    *sinks: Sink | SinkHolder, default_blueprint: Any = None, recording: RecordingStream | None = None
+) -> None:
     """Send everything to these sinks from now on; see `RecordingStream.set_sinks`."""
     if found := _required(recording, "set_sinks"):
         found.set_sinks(*sinks, default_blueprint=default_blueprint)

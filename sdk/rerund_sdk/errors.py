@@ -9,6 +9,7 @@ RerundError
 ├── BadData             what was given to `log` or an archetype has a wrong shape, dtype or type
 ├── LoadError           a recording cannot be loaded: no such file or recording, or not clear which
 ├── ModeError           an operating mode cannot be entered: a port or file is taken, no daemon can be run
+├── NotOffered          a function of Rerun's own services, which rerund has nothing in place of
 └── DaemonError         the daemon refused a request, or cannot be reached
 """
 
@@ -49,6 +50,10 @@ class LoadError(RerundError):
 
 class ModeError(RerundError):
     """An operating mode cannot be entered."""
+
+
+class NotOffered(RerundError):
+    """A function of Rerun's own services."""
 
 
 class DaemonError(RerundError):

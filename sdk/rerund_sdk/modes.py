@@ -206,6 +206,30 @@ def serve_grpc(
     return daemon.grpc
 
 
+class GrpcServerSink:
+    """For `set_sinks`: delivers to the daemon, started if none runs; Rerun viewers can connect to it at `uri`.
+
+    port: of the daemon, if it has to be started. The other options of Rerun's class have no effect here: the daemon
+    listens where its own options say, keeps history on disk and replays it in order.
+    """
+
+    def __init__(
+        self,
+        bind_ip: str = "0.0.0.0",
+        port: int = _USUAL_GRPC_PORT,
+        *,
+        server_memory_limit: str = "1GiB",
+        newest_first: bool = False,
+        cors_allow_origin: list[str] | None = None,
+    ) -> None:
+        del bind_ip, server_memory_limit, newest_first, cors_allow_origin
+        self.uri = launch.ensure_daemon(() if port == _USUAL_GRPC_PORT else (f"--grpc-port={port}",)).grpc
+        self.sink = DaemonSink()
+
+    def __repr__(self) -> str:
+        return f"GrpcServerSink({self.uri!r})"
+
+
 def serve_web_viewer(*, web_port: int | None = None, open_browser: bool = True, connect_to: str | None = None) -> None:
     """Open the daemon's web pages, which is started if none runs.
 

@@ -12,7 +12,13 @@ from rerund_sdk.errors import ModeError
 if TYPE_CHECKING:
     from rerund_sdk.recording import RecordingStream
 
-_WIDTH, _HEIGHT = 960, 640  # pixels
+_width, _height = 960, 640  # pixels
+
+
+def set_default_size(*, width: int | None = None, height: int | None = None) -> None:
+    """The size in pixels of what `notebook_show` shows from now on. None: as before."""
+    global _width, _height
+    _width, _height = width or _width, height or _height
 
 
 def notebook_show(
@@ -42,7 +48,7 @@ def notebook_show(
     from IPython.display import IFrame, display  # type: ignore[import-not-found,unused-ignore]
 
     page = link(daemon, f"/rerun/{quote(found.application_id, safe='')}/{quote(found.recording_id, safe='')}")
-    display(IFrame(page, width or _WIDTH, height or _HEIGHT))
+    display(IFrame(page, width or _width, height or _height))
 
 
 def _in_notebook() -> bool:

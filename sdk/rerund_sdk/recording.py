@@ -27,7 +27,7 @@ from rerund_sdk.chunk import LOG_TICK
 from rerund_sdk.entity_path import escape_part, normalise
 from rerund_sdk.recording_extras import RecordingExtras
 from rerund_sdk.series import Series
-from rerund_sdk.sinks import BufferSink, EncodedMessage, Flushed, Level, Sink, Store
+from rerund_sdk.sinks import BufferSink, EncodedMessage, Flushed, Level, Sink, SinkHolder, Store
 from rerund_sdk.strictness import catch_and_log_exceptions, complain
 from rerund_sdk.time import SEQUENCE, Timelines, shared_thread_time, time_value, with_value
 from rerund_sdk.tuid import TuidClock, tuid_parts
@@ -306,18 +306,18 @@ class RecordingStream(RecordingExtras):
         """What the recording's messages go to now."""
         return self._batcher.sinks
 
-    def set_sinks(self, *sinks: Sink, default_blueprint: Any = None) -> None:
+    def set_sinks(self, *sinks: Sink | SinkHolder, default_blueprint: Any = None) -> None:
         """Send everything to these sinks from now on, and first what was only kept in memory.
 
         Replaces the sinks in use; one that equals a sink in use goes on as it is. Raises ModeError if a sink cannot be
         opened (then nothing has changed), ValueError if two are equal.
         """
-        sinks = tuple(getattr(sink, "sink", sink) for sink in sinks)  # of a BinaryStream
-        if len(set(sinks)) < len(sinks):
+        own: tuple[Sink, ...] = tuple(getattr(sink, "sink", sink) for sink in sinks)  # type: ignore[arg-type]
+        if len(set(own)) < len(own):
             raise ValueError(f"two of the {len(sinks)} sinks are the same: give each file and address once")
         if not self._enabled or os.environ.get("_RERUN_TEST_FORCE_SAVE"):
             return
-        self._batcher.set_sinks(sinks, clock.monotonic() + CLOSE_SECS)
+        self._batcher.set_sinks(own, clock.monotonic() + CLOSE_SECS)
         if default_blueprint is not None:
             self.send_blueprint(default_blueprint, make_active=False, make_default=True)
 

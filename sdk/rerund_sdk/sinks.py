@@ -7,7 +7,7 @@ buffer of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from rerund_sdk.wire import IndexEntry
 
@@ -69,6 +69,13 @@ class Sink(Protocol):
         """In a forked child: forget sockets, files and unsent messages without touching them: the parent has them."""
 
 
+class SinkHolder(Protocol):
+    """What `set_sinks` takes besides sinks: something else that has one."""
+
+    @property
+    def sink(self) -> Sink: ...
+
+
 class BufferSink:
     """Keeps messages in memory until a mode is chosen, or until somebody drains them."""
 
@@ -98,3 +105,19 @@ class BufferSink:
         """All messages so far; they are not kept any longer."""
         drained, self.messages = self.messages, []
         return drained
+
+
+_ELSEWHERE: Final = (  # Rerun has these here: `from rerun.sinks import save`
+    *("BinaryStream", "FileSink", "GrpcServerSink", "GrpcSink", "RecordingStream"),
+    *("connect_grpc", "disconnect", "get_application_id", "save", "send_blueprint", "serve_grpc"),
+    *("set_sinks", "spawn", "stdout"),
+)
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in (*_ELSEWHERE, "is_recording_enabled"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import rerund_sdk
+
+        return getattr(rerund_sdk, "is_enabled" if name == "is_recording_enabled" else name)

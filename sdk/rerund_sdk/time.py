@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 
@@ -157,3 +157,18 @@ def _seconds_to_nanos(value: Any, what: str) -> int:
         return round(float(value) * 1e9)
     except (TypeError, ValueError, OverflowError) as error:
         raise BadData(f"{what}={value!r} is no finite number of seconds, and no {what} of datetime or numpy") from error
+
+
+to_nanos, to_nanos_since_epoch = duration_nanos, timestamp_nanos  # Rerun's names
+
+# Rerun has these here: `from rerun.time import set_time`
+_ELSEWHERE: Final = ("disable_timeline", "reset_time", "set_log_tick_enabled", "set_log_time_enabled", "set_time")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _ELSEWHERE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import rerund_sdk
+
+        return getattr(rerund_sdk, name)

@@ -13,7 +13,12 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-_RENAMED = {"rerun.chunk": "rerund_sdk.arrow_chunk"}
+_RENAMED = {
+    "rerun.any_batch_value": "rerund_sdk.any_value",
+    "rerun.chunk": "rerund_sdk.arrow_chunk",
+    "rerun.dynamic_archetype": "rerund_sdk.any_value",
+    "rerun.web": "rerund_sdk.modes",
+}
 _NOT_OFFERED = ("rerun.auth", "rerun.catalog", "rerun.server", "rerun.urdf")  # of Rerun's own services and formats
 
 
