@@ -113,6 +113,7 @@ def _print_status(told: dict[str, Any]) -> None:
         "web pages": told["http"],
         "viewers at": told["grpc"],
         "SDKs at": ", ".join([told["ingest"], *told["tcp"]]),
+        "disk": _disk(told["disk"], told["spill"]),
         "taking in": f"{number(rates['rows_per_sec'])} rows/s, {size(rates['bytes_per_sec'])}/s",
     }
     print("\n".join(f"{name:<11} {value}" for name, value in summary.items() if value))
@@ -139,6 +140,16 @@ def _print_status(told: dict[str, Any]) -> None:
         ("FILE", "RECORDING", "BEHIND "),
         [(each["path"], each["recording"], size(each["lag_bytes"])) for each in told["sinks"]],
     )
+
+
+def _disk(disk: dict[str, Any] | None, spill: dict[str, Any]) -> str:
+    parts = []
+    if disk is not None:
+        low = f", of which {size(disk['floor'])} stay so: nothing is written" if disk["missing"] else ""
+        parts.append(f"{size(disk['free'])} free of {size(disk['total'])}{low}")
+    if spill["files"]:
+        parts.append(f"{size(spill['bytes'])} left behind by producers")
+    return "; ".join(parts)
 
 
 def _counts(told: dict[str, Any], last: str) -> tuple[str, str, str]:

@@ -27,7 +27,7 @@ def ls(args: argparse.Namespace) -> int:
     if args.json:
         print_json(recordings)
     elif recordings:
-        head = ("RECORDING", "SIZE ", "ROWS ", "ENTITIES ", "PRODUCERS ", "LAST WRITE")
+        head = ("RECORDING", "SIZE ", "ROWS ", "ENTITIES ", "PRODUCERS ", "LAST WRITE", "")
         print_table(head, [_ls_row(recording) for recording in recordings])
     return Exit.OK
 
@@ -39,6 +39,7 @@ def _ls_row(recording: dict[str, Any]) -> tuple[str, ...]:
         *("-" if recording[count] is None else number(recording[count]) for count in ("rows", "entities")),
         str(recording["producers"]),
         "live" if recording["live"] else f"{duration(time.time() - recording['last_write'])} ago",
+        ", ".join(filter(None, ["pinned" if recording["pinned"] else "", recording["error"]])),
     )
 
 
@@ -110,6 +111,23 @@ def rm(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
+def pin(args: argparse.Namespace) -> int:
+    """Keep recordings from being removed for want of room."""
+    return _set_pins(args, pinned=True)
+
+
+def unpin(args: argparse.Namespace) -> int:
+    """End what `pin` began."""
+    return _set_pins(args, pinned=False)
+
+
+def _set_pins(args: argparse.Namespace, *, pinned: bool) -> int:
+    for name in args.recordings:
+        recording = lifecycle.request("pin", recording=name, pinned=pinned)
+        print(f"{'pinned' if pinned else 'unpinned'}: {name_of(recording)}")
+    return Exit.OK
+
+
 def _view_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="*", metavar="RECORDING | FILE.rrd", help="default: all that is being logged")
     where = parser.add_mutually_exclusive_group()
@@ -131,8 +149,12 @@ def _unsave_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
 
 
-def _rm_arguments(parser: argparse.ArgumentParser) -> None:
+def _pin_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recordings", nargs="+", metavar="RECORDING")
+
+
+def _rm_arguments(parser: argparse.ArgumentParser) -> None:
+    _pin_arguments(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
 
 
@@ -142,4 +164,6 @@ COMMANDS = (
     Command("save", GROUP, "RECORDING | --all -o FILE", _save_arguments, save),
     Command("unsave", GROUP, "FILE", _unsave_arguments, unsave),
     Command("rm", GROUP, "RECORDING ...", _rm_arguments, rm),
+    Command("pin", GROUP, "RECORDING ...", _pin_arguments, pin),
+    Command("unpin", GROUP, "RECORDING ...", _pin_arguments, unpin),
 )

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from rerund.errors import ConfigError
+from rerund.space import Floor
 from rerund_sdk import places
 from rerund_sdk.errors import PlaceError
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
+_SECS_OF: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _UNITS: Final = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": KIB, "mib": MIB, "gib": GIB}
 
+FLOOR_POLICIES: Final = ("refuse-new", "drop-oldest-recordings")
 FSYNC_POLICIES: Final = ("interval", "always", "off")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -47,6 +50,35 @@ def _seconds(text: str) -> float:
     if not 0.001 <= seconds <= 3600:
         raise ValueError("not 0.001 to 3600 seconds")
     return seconds
+
+
+def _age(text: str) -> float:
+    digits = text.strip().rstrip("smhdw")
+    unit = text.strip()[len(digits) :]
+    if unit not in _SECS_OF:
+        raise ValueError("not an age like 90m, 12h, 30d or 8w")
+    secs = float(digits) * _SECS_OF[unit]
+    if not secs > 0:
+        raise ValueError("not a time above 0")
+    return secs
+
+
+def _floor(text: str) -> Floor:
+    sizes, percents = [], []
+    for part in text.split(","):
+        if part.strip().endswith("%"):
+            percents.append(float(part.strip()[:-1]))
+        else:
+            sizes.append(number_of_bytes(part))
+    if any(not 0 <= percent < 100 for percent in percents):
+        raise ValueError("a percentage is not 0 to 99")
+    return Floor(min(sizes, default=None), min(percents, default=None), text)
+
+
+def _floor_policy(text: str) -> str:
+    if text not in FLOOR_POLICIES:
+        raise ValueError(f"not one of {', '.join(FLOOR_POLICIES)}")
+    return text
 
 
 def _policy(text: str) -> str:
@@ -160,6 +192,28 @@ class Config:
         1.0, _seconds, "SECONDS", "longest that data waits for the disk with --fsync interval; a power cut may take it"
     )
     segment_bytes: int = option(256 * MIB, _segment_size, "SIZE", "a recording goes on in a new file at this size")
+    min_free: Floor = option(  # noqa: RUF009
+        Floor(GIB, 5.0, "5%,1GiB"),
+        _floor,
+        "SIZE",
+        "how much of the disk stays free: a size, a percentage, or both, and then the smaller one counts; 0: nothing",
+    )
+    min_free_policy: str = option(
+        "refuse-new",
+        _floor_policy,
+        "POLICY",
+        "when no more is free: refuse-new (producers keep what they log until there is room), or "
+        "drop-oldest-recordings, neither pinned nor live ones",
+    )
+    retention_bytes: int | None = option(
+        None, number_of_bytes, "SIZE", "recordings beyond this in all are removed, the oldest first; default: none"
+    )
+    retention_age: float | None = option(
+        None, _age, "AGE", "recordings that nobody wrote to for so long are removed, such as 30d; default: none"
+    )
+    retention_count: int | None = option(
+        None, _count, "COUNT", "recordings beyond so many are removed, the oldest first; default: none"
+    )
     max_message_bytes: int = option(GIB, number_of_bytes, "SIZE", "larger .rrd messages are rejected")
     log_level: str = option("info", _level, "LEVEL", "debug, info, warning or error")
 
@@ -176,7 +230,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
             metavar=field.metadata["metavar"],
-            help=field.metadata["help"].replace("%", "%%") + shown,
+            help=(field.metadata["help"] + shown).replace("%", "%%"),
         )
 
 

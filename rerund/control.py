@@ -53,6 +53,7 @@ class Control:
             "find": self._describe,
             "entities": self._entities,
             "remove": self._remove,
+            "pin": self._pin,
             "stop": self._stop,
         }
         self._server = server
@@ -179,6 +180,14 @@ class Control:
         recording = self._find(args)
         await self._server.remove(recording)
         return {"removed": recording.name}
+
+    async def _pin(self, args: dict[str, Any]) -> Any:
+        recording = self._find(args)
+        try:
+            await asyncio.to_thread(recording.pin, args.get("pinned") is not False)
+        except OSError as error:
+            raise BadRequest(f"the pin cannot be set ({error.strerror}): {recording.directory}") from error
+        return recording.stats()._asdict()
 
     async def _stop(self, _: dict[str, Any]) -> Any:
         asyncio.get_running_loop().call_later(0.05, self._server.stop)  # after the answer has left

@@ -5,6 +5,7 @@ RerundError
 │   └── AlreadyRunning      another daemon holds the directory
 ├── ConfigError             an option has a value that cannot be used
 ├── LogWriteError           the disk did not take what was appended; nothing of it is in the log
+│   └── DiskFloorReached    the disk would take it, but is to be left some room
 ├── UnknownRecording        no recording, or several, go by that name
 ├── RecordingRemoved        the recording went away under a reader
 ├── BadPosition             no message begins at that place
@@ -31,6 +32,17 @@ class LogWriteError(RerundError):
 
     def __init__(self, cause: OSError, path: Path) -> None:
         super().__init__(f"the log cannot be written ({cause.strerror or cause}): {path}")
+
+
+class DiskFloorReached(LogWriteError):
+    """The disk would take what was appended, but is to be left some room."""
+
+    def __init__(self, free: int, floor: int, option: str, path: Path) -> None:
+        RerundError.__init__(
+            self,
+            f"the disk has {free} bytes free, and min_free = {option} leaves {floor} of them: "
+            f"remove something, or lower the option: {path}",
+        )
 
 
 class UnknownRecording(RerundError):

@@ -153,9 +153,9 @@ class Intake:
         more = self._take()
         self._reception.take_opened()
         self._write()
+        self._index()  # before the acks: who has one finds what it is for
         self._note_synced()
         self._acknowledge()
-        self._index()
         now = time.monotonic()
         self._commits.hand_over_if_due(now, self._reception.connected())
         if now >= self._next_housekeeping:

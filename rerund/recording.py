@@ -6,6 +6,7 @@ Opening (listing, cutting a torn tail, rebuilding an index) happens once, at the
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -22,12 +23,14 @@ from rerund.log import START, Buffers, Log, Position, Segment, segment_files
 from rerund.preamble import MAX_PREAMBLE_BYTES, preamble
 from rerund.recent import RecentIds
 from rerund.recovery import is_sealed_file, recover
+from rerund.space import Space
 from rerund.summary import EntitySummary, Summary
 from rerund_sdk import rrd
 from rerund_sdk.wire import IndexEntry
 
 log = logging.getLogger(__name__)
 
+_PIN: Final = "pinned"  # the file that keeps a recording from being removed for want of room
 _FRESH_SEGMENT_SECS: Final = 60.0
 RECENT_CHUNKS: Final = 1 << 15  # ids of a recording that are remembered, to drop what is sent again
 
@@ -48,13 +51,20 @@ class RecordingStats(NamedTuple):
     started: float  # 0.0: unknown
     last_write: float
     error: str  # why nothing can be appended now, or not be synced; else empty
+    pinned: bool  # is never removed for want of room
 
 
 class Recording:
     """What belongs together: (application_id, recording_id)."""
 
     def __init__(
-        self, directory: Path, application_id: str, recording_id: str, segment_bytes: int, bells: Bells
+        self,
+        directory: Path,
+        application_id: str,
+        recording_id: str,
+        segment_bytes: int,
+        bells: Bells,
+        space: Space | None = None,
     ) -> None:
         self.directory = directory
         self.application_id = application_id
@@ -68,7 +78,9 @@ class Recording:
         self.is_open = False
         self.last_write = 0.0
         self.started = 0.0
+        self.pinned = (directory / _PIN).exists()
         self._segment_bytes = segment_bytes
+        self._space = space
         self._at_rest: _AtRest | None = None
         self._bell = bells.add()
         self._summary = Summary(self.index)
@@ -136,12 +148,17 @@ class Recording:
             if segment.number == position.segment and (
                 position.offset == segment.end
                 or position.offset == rrd.STREAM_HEADER_SIZE
+                or (segment is self.log.segments[-1] and self._is_noted(position.offset))
                 or self.index.is_message_start(number, position.offset)
             ):
                 return number, position.offset
         raise BadPosition(
             f"no message of recording {self.name} begins at {position}: start at 1:12, or where one ended"
         )
+
+    def _is_noted(self, offset: int) -> bool:
+        """Whether a message begins there that is not yet in the index. It is before it is no longer noted."""
+        return any(place.offset == offset for place in tuple(self._unindexed))
 
     async def grown(self, cursor: Cursor) -> None:
         """Until `cursor` has something to read, or the recording is removed."""
@@ -183,6 +200,7 @@ class Recording:
             self.started if self.is_open else at_rest.started,
             self.last_write if self.is_open else at_rest.last_write,
             self.error or self._sync_error,
+            self.pinned,
         )
 
     # for the sealer
@@ -243,24 +261,38 @@ class Recording:
     def append(self, buffers: Buffers, entries: Sequence[IndexEntry], size: int) -> None:
         """Write whole messages at the end of the log. Raises LogWriteError, and then none is in the log."""
         try:
+            if self._space is not None:
+                self._space.check(size)
             with self._writing:
+                if self.removed:
+                    raise LogWriteError(FileNotFoundError(errno.ENOENT, "the recording was removed"), self.directory)
                 if self._segment_is_full(size):
                     self._rotate()
-                offset = self.log.append(buffers)
+                self._note_and_write(buffers, entries)
         except LogWriteError as error:
             self._forget(entries)
-            if not self.error:
+            if not (self.error or self.removed):
                 log.error("appending stopped: %s", error)
             self.error = str(error)
             raise
         if self.error:
             log.info("appending again: %s", self.directory)
             self.error = ""
+        self._new_store_infos.clear()
+        self.last_write = time.time()
+
+    def _note_and_write(self, buffers: Buffers, entries: Sequence[IndexEntry]) -> None:
+        """The places first: where the log ends now must be known as a place when it ends elsewhere."""
+        noted = len(self._unindexed)
+        offset = self.log.segments[-1].end
         for entry in entries:
             self._unindexed.append(Place(offset, entry))
             offset += entry.size
-        self._new_store_infos.clear()
-        self.last_write = time.time()
+        try:
+            self.log.append(buffers)
+        except LogWriteError:
+            del self._unindexed[noted:]
+            raise
 
     def note_sync(self, problem: str) -> None:
         """How forcing the log to the disk went. If badly, it goes on in a new file, at most now and then."""
@@ -337,9 +369,28 @@ class Recording:
         self._store_infos.clear()
 
     def mark_removed(self) -> None:
-        """Readers get RecordingRemoved from here on."""
-        self.removed = True
+        """Readers get RecordingRemoved from here on, and nothing is appended."""
+        with self._writing:
+            self.removed = True
         self._bell.ring()
+
+    # for retention
+
+    def pin(self, pinned: bool) -> None:
+        """Keep it from being removed for want of room, or no more. Raises OSError."""
+        if pinned:
+            (self.directory / _PIN).touch(mode=0o600)
+        else:
+            (self.directory / _PIN).unlink(missing_ok=True)
+        self.pinned = pinned
+
+    def retire(self, last_write: float) -> bool:
+        """Take nothing more; unless it is pinned, or somebody logs into it, or has since `last_write`: then False."""
+        with self._writing:
+            if not (self.pinned or self.removed or self.producers or self.stats().last_write != last_write):
+                self.removed = True
+                return True
+        return False
 
 
 class _AtRest(NamedTuple):

@@ -34,6 +34,7 @@ from rerund.limits import Limits
 from rerund.notify import notify
 from rerund.ports import is_loopback
 from rerund.recording import Recording
+from rerund.space import Space
 from rerund.store import Store
 from rerund.tls import Certificate, certificate
 from rerund.tokens import Gate, default_path
@@ -57,7 +58,8 @@ class Server:
         self.embedded = embedded
         self.context: zmq.Context[Any] = context or _context()
         self.bells = Bells()
-        self.store = Store(config.home, config.segment_bytes, self.bells)
+        self.space = Space(config.home, config.min_free)
+        self.store = Store(config.home, config.segment_bytes, self.bells, self.space)
         self.viewers: list[ViewerInfo] = []  # edges add and remove them
         self.info = _not_yet(config, embedded)  # as daemon.json says; filled in at the start
         self.guard = Guard(self.context, config.home)

@@ -14,6 +14,7 @@ from rerund.describe import origin_of
 from rerund.errors import UnknownRecording
 from rerund.log import segment_files
 from rerund.recording import Recording
+from rerund.space import Space
 from rerund_sdk import places
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,10 @@ _MAX_CANDIDATES: Final = 5  # named in an error
 class Store:
     """Finds, makes and removes recordings. Safe from any thread; what waits, waits on the loop."""
 
-    def __init__(self, home: Path, segment_bytes: int, bells: Bells) -> None:
+    def __init__(self, home: Path, segment_bytes: int, bells: Bells, space: Space | None = None) -> None:
+        """space: None to use the disk to its end."""
         self._home = home
+        self._space = space
         self._segment_bytes = segment_bytes
         self._bells = bells
         self._activated = bells.add()
@@ -43,7 +46,7 @@ class Store:
                 self._recordings[ids] = self._recording(directory, *ids)
 
     def _recording(self, directory: Path, application_id: str, recording_id: str) -> Recording:
-        return Recording(directory, application_id, recording_id, self._segment_bytes, self._bells)
+        return Recording(directory, application_id, recording_id, self._segment_bytes, self._bells, self._space)
 
     def recordings(self) -> list[Recording]:
         """All of them, in no order."""
@@ -99,6 +102,13 @@ class Store:
                 recording.directory.rename(aside)
             self._recordings.pop((recording.application_id, recording.recording_id), None)
             recording.mark_removed()
+
+    def retire(self, recording: Recording, last_write: float) -> bool:
+        """`remove` it unless somebody logs into it, has since `last_write`, or has pinned it. Raises OSError."""
+        if not recording.retire(last_write):
+            return False
+        self.remove(recording)
+        return True
 
     def delete(self, recording: Recording) -> None:
         """Take a removed recording off the disk; may take a while."""

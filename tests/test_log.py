@@ -382,3 +382,13 @@ def test_lag_counts_what_is_still_to_be_read(tmp_path: Path) -> None:
         read += len(part)
         assert cursor.lag() == lag - read
     assert read == lag
+
+
+def test_a_cursor_may_start_where_a_message_begins_that_is_not_yet_indexed(tmp_path: Path) -> None:
+    recording = _recording(tmp_path)
+    _append(recording, _store_info(), _scalar(1))
+    end, late = recording.end, _scalar(2)
+    recording.append([late.data], [late.entry], late.entry.size)
+    cursor = recording.cursor(end)
+    assert frames_of(cursor.read_now()) == [late.data]
+    cursor.close()
