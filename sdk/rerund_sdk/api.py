@@ -78,8 +78,8 @@ def _seed_random() -> None:
 
 def log(
     entity_path: str | list[object],
-    entity: AsComponents | Iterable[Any],
-    *extra: AsComponents | Iterable[Any],
+    entity: AsComponents | Iterable[ComponentColumnLike],
+    *extra: AsComponents | Iterable[ComponentColumnLike],
     static: bool = False,
     recording: RecordingStream | None = None,
     strict: bool | None = None,

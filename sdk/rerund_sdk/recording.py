@@ -161,8 +161,8 @@ class RecordingStream(RecordingExtras):
     def log(
         self,
         entity_path: str | list[object],
-        entity: AsComponents | Iterable[Any],
-        *extra: AsComponents | Iterable[Any],
+        entity: AsComponents | Iterable[ComponentColumnLike],
+        *extra: AsComponents | Iterable[ComponentColumnLike],
         static: bool = False,
         strict: bool | None = None,
     ) -> None:
