@@ -282,7 +282,7 @@ def test_a_path_that_another_process_writes_is_refused_in_one_sentence(
             sys.executable,
             "-c",
             "import sys, rerund_sdk as rr; rr.init('app', recording_id='other'); rr.save(sys.argv[1]);"
-            "rr.log('/a', rr.Scalars(1)); print(rr.flush(timeout_sec=20), flush=True); sys.stdin.read()",
+            "rr.log('/a', rr.Scalars(1)); print(bool(rr.flush(timeout_sec=20)), flush=True); sys.stdin.read()",
             str(file),
         ],
         stdin=subprocess.PIPE,
