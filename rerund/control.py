@@ -113,7 +113,8 @@ class Control:
     def _begin(self, identity: bytes, request: wire.Request) -> None:
         subscribes = request.verb == "subscribe"
         count = len(self._subscriptions) if subscribes else len(self._tasks) - len(self._subscriptions)
-        full = self._server.limits.refusal("subscriptions" if subscribes else "requests", count)
+        what = "subscriptions" if subscribes else "requests"
+        full = self._server.limits.refusal(what, count, needs_files=subscribes)  # status and stop are always answered
         if full:
             self._spawn(self._refuse(identity, request, full))
         elif subscribes:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import resource
-import time
 from typing import Final
 
 log = logging.getLogger(__name__)
 
 _FOR_NEWCOMERS: Final = 0.9  # of the file descriptors
-_LOOK_SECS: Final = 0.1  # between two counts of what is open
 
 
 class Limits:
@@ -24,12 +22,10 @@ class Limits:
     def __init__(self, max_connections: int) -> None:
         self.max_connections = max_connections
         self._full: set[str] = set()  # ways in that were told about
-        self._open = 0
-        self._counted = float("-inf")
 
-    def refusal(self, what: str, count: int) -> str:
+    def refusal(self, what: str, count: int, *, needs_files: bool = True) -> str:
         """Why one more of `what` is refused, beside the `count` that there are; "" if it is not."""
-        reason = self._reason(what, count)
+        reason = self._reason(what, count, needs_files)
         if reason and what not in self._full:
             self._full.add(what)
             log.warning("no more %s are let in: %s", what, reason)
@@ -38,23 +34,27 @@ class Limits:
             log.warning("%s are let in again", what)
         return reason
 
-    def _reason(self, what: str, count: int) -> str:
+    def is_short_of_files(self) -> bool:
+        """Whether newcomers are not even to be kept for their question."""
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return most != resource.RLIM_INFINITY and _open_files(most) > most * _FOR_NEWCOMERS
+
+    def _reason(self, what: str, count: int, needs_files: bool) -> str:
         if count >= self.max_connections:
             return (
                 f"there are {count} {what}, and max_connections = {self.max_connections}: raise the option or end some"
             )
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        open_files = self._open_files(most)
-        if most != resource.RLIM_INFINITY and open_files > most * _FOR_NEWCOMERS:
-            return f"the daemon has {open_files} of {most} file descriptors open: raise `ulimit -n`, or LimitNOFILE="
+        if needs_files and self.is_short_of_files():
+            most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            return f"the daemon has nearly all of its {most} file descriptors open: raise `ulimit -n`, or LimitNOFILE="
         return ""
 
-    def _open_files(self, most: int) -> int:
-        now = time.monotonic()
-        if now - self._counted > _LOOK_SECS:
-            self._counted = now
-            try:
-                self._open = sum(1 for _ in os.scandir("/dev/fd"))
-            except OSError:  # there is not even one left
-                self._open = most
-        return self._open
+
+def _open_files(most: int) -> int:
+    """At least so many are: a new one gets the lowest number that is free."""
+    try:
+        lowest_free = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return most
+    os.close(lowest_free)
+    return lowest_free

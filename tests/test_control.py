@@ -23,7 +23,8 @@ def test_status_says_all_about_the_daemon_and_who_uses_it(daemon: Daemon) -> Non
         next(feed)
         status = daemon.status()
         feed.close()
-    assert {name: status[name] for name in daemon.info._fields} == {**daemon.info._asdict(), "tcp": [], "remote_control": []}
+    as_json = {**daemon.info._asdict(), "tcp": [], "remote_control": []}
+    assert {name: status[name] for name in as_json} == as_json
     assert daemon.process is not None and status["pid"] == daemon.process.pid
     assert status["counters"]["messages"] == 2
     assert status["counters"]["rows"] == 3

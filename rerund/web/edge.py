@@ -21,6 +21,7 @@ from rerund.web.source import Source
 
 USUAL_PORT: Final = 9090
 _MAX_BODY_BYTES: Final = 64 * 1024
+_ACCEPTED_AT_ONCE: Final = 4  # each holds a file descriptor before limits are looked at
 _STOP_TIMEOUT_S: Final = 1.0  # for answers under way when the daemon stops
 
 
@@ -58,8 +59,9 @@ class WebEdge:
         listener = ports.listen(self._host, self._port, USUAL_PORT, "--http-port")
         await self._runner.setup()
         self._listening = await asyncio.get_running_loop().create_server(
-            self._protocol, sock=listener, backlog=ports.BACKLOG, ssl=self._tls
+            self._protocol, sock=listener, backlog=_ACCEPTED_AT_ONCE, ssl=self._tls
         )
+        listener.listen(ports.BACKLOG)  # the kernel keeps more waiting than asyncio accepts before it looks at limits
         scheme = "http" if self._tls is None else "https"
         self.endpoint = f"{scheme}://{ports.local_address(self._host, listener.getsockname()[1])}"
 
@@ -68,7 +70,7 @@ class WebEdge:
         server = self._runner.server
         assert server is not None
         refusal = self._limits.refusal("HTTP connections", len(server.connections))
-        return Refusal(refusal) if refusal else server()
+        return Refusal(refusal, at_once=self._limits.is_short_of_files()) if refusal else server()
 
     async def stop(self) -> None:
         if self._listening is not None:

@@ -39,12 +39,7 @@ _DECLARE_SECS: Final = 5.0  # losses are told at once, and then so often while t
 _GOODBYE_MS: Final = 200  # what the last message may take to leave
 _BACKOFF_SECS: Final = (0.1, 5.0)  # first and longest pause after "not-now", or between links that fail at once
 _UNLIMITED: Final = 2**63
-_BROKEN: Final = (
-    zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-)
+_BROKEN: Final = zmq.EVENT_DISCONNECTED | keys.REFUSALS
 _JOIN_BYTES: Final = 64 * 1024  # parts below are joined into one frame, larger ones are sent without a copy
 
 

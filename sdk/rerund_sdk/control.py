@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
-from rerund_sdk import places, wire
+from rerund_sdk import keys, places, wire
 from rerund_sdk.errors import DaemonError
-from rerund_sdk.keys import Credentials, credentials
+
+_TELL_SECS: Final = 10.0  # for what asks for no answer to leave
 
 
 class Messages(NamedTuple):
@@ -35,9 +38,10 @@ class ControlClient:
     ) -> None:
         """server_key, key: for a daemon on another machine, as of `connect`. Raises KeyFailure."""
         self._endpoint = endpoint or places.control_endpoint()
-        self._credentials: Credentials | None = credentials(self._endpoint, server_key, key)
+        self._credentials = keys.credentials(self._endpoint, server_key, key)
         self._context = context or zmq.Context.instance()
         self._socket: zmq.Socket[bytes] | None = None
+        self._monitor: zmq.Socket[bytes] | None = None  # tells why we are not let in
         self._ids = itertools.count(1)
 
     def __enter__(self) -> ControlClient:
@@ -50,13 +54,17 @@ class ControlClient:
 
     def close(self) -> None:
         if self._socket is not None:
+            self._socket.disable_monitor()
             self._socket.close(linger=0)
             self._socket = None
+        if self._monitor is not None:
+            self._monitor.close(linger=0)
+            self._monitor = None
 
     def request(self, verb: str, timeout: float = 10.0, **args: Any) -> Any:
         """Ask and wait for the answer. Raises TimeoutError after `timeout` seconds, DaemonError if it is refused."""
-        number = self._send(verb, args)
         deadline = time.monotonic() + timeout
+        number = self._send(verb, args, deadline)
         while True:
             reply = self._receive(verb, deadline)
             if reply.id == number:
@@ -69,7 +77,8 @@ class ControlClient:
 
         timeout: longest silence, in seconds, then TimeoutError; None: waits for ever. Not `follow`: ends at the end.
         """
-        number = self._send("subscribe", {"recording": recording, "from": from_, "follow": follow})
+        args = {"recording": recording, "from": from_, "follow": follow}
+        number = self._send("subscribe", args, None if timeout is None else time.monotonic() + timeout)
         try:
             while True:
                 reply = self._receive("subscribe", None if timeout is None else time.monotonic() + timeout)
@@ -77,28 +86,46 @@ class ControlClient:
                     continue
                 if reply.data:
                     yield Messages(bytes(reply.data[0]), reply.result["position"])
-                    self._send("more", {"subscription": number})
+                    self._send("more", {"subscription": number}, time.monotonic() + _TELL_SECS)
                 if not reply.more:
                     return
         finally:
             if self._socket is not None:
-                self._send("unsubscribe", {"subscription": number})
+                with contextlib.suppress(TimeoutError, DaemonError):
+                    self._send("unsubscribe", {"subscription": number}, time.monotonic())
 
-    def _send(self, verb: str, args: dict[str, Any]) -> int:
+    def _send(self, verb: str, args: dict[str, Any], deadline: float | None) -> int:
         if self._socket is None:
             self._socket = self._context.socket(zmq.DEALER)
             if self._credentials is not None:
                 self._credentials.apply_to(self._socket)
+            self._monitor = self._socket.get_monitor_socket(keys.REFUSALS)
             self._socket.connect(self._endpoint)
         number = next(self._ids)
+        self._wait(zmq.POLLOUT, verb, deadline)
         self._socket.send_multipart(wire.encode(wire.Request(number, verb, args)))
         return number
 
+    def _wait(self, event: int, verb: str, deadline: float | None) -> None:
+        """Until the socket can be used. Raises TimeoutError, and DaemonError if we are not let in."""
+        assert self._socket is not None and self._monitor is not None
+        poller = zmq.Poller()
+        poller.register(self._socket, event)
+        poller.register(self._monitor, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll(None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))))
+            if self._socket in ready:
+                return
+            if not ready:
+                raise TimeoutError(f"no daemon answered {verb!r} in time: {self._endpoint}")
+            told = recv_monitor_message(self._monitor)
+            if reason := keys.refusal(told["event"], told["value"], self._credentials):
+                self.close()
+                raise DaemonError(f"the daemon at {self._endpoint} does not let us in: {reason}")
+
     def _receive(self, verb: str, deadline: float | None) -> wire.Reply:
+        self._wait(zmq.POLLIN, verb, deadline)
         assert self._socket is not None
-        patience = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))
-        if not self._socket.poll(patience):
-            raise TimeoutError(f"no daemon answered {verb!r} in time: {self._endpoint}")
         reply = wire.decode(self._socket.recv_multipart())
         if not isinstance(reply, wire.Reply):
             raise DaemonError(f"{self._endpoint} answered {type(reply).__name__}: this is no control socket")

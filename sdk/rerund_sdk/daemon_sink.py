@@ -33,6 +33,11 @@ class DaemonSink(DeliverySink):
         self._credentials = credentials
         self._connection: Connection | None = None
 
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and isinstance(other, DaemonSink) and self._credentials == other._credentials
+
+    __hash__ = DeliverySink.__hash__
+
     @property
     def is_local(self) -> bool:
         """Whether the daemon sees the same files."""

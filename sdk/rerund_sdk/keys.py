@@ -23,6 +23,9 @@ from rerund_sdk.errors import KeyFailure
 
 DEFAULT_NAME: Final = "default"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+REFUSALS: Final = (  # events of a connection's monitor
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 _MAX_FILE_BYTES: Final = 4096
 
@@ -148,10 +151,11 @@ def refusal(event: int, value: int, ours: Credentials | None) -> str:
     if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and ours is not None:
         return f"our key is not authorized: run `rerund keys authorize {ours.own.public.hex()}` on its machine"
     if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and ours is not None:
-        return f"its key is not {ours.server_key.hex()}: compare with what `rerund keys show` prints on its machine"
+        theirs = ours.server_key.hex()
+        return f"its key is not {theirs}, or it takes none here: compare with `rerund keys show` on its machine"
     if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
         if ours is not None:
-            return "it takes no keys at this address: connect without a server key, or to the address that takes them"
+            return "it takes none here: connect without a server key, or to the address that takes keys"
         return "it asks for a key: run `rerund keys create` here, and give the daemon's own key as server_key"
     return ""
 

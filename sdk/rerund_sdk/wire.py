@@ -227,6 +227,8 @@ def _hello(header: dict[str, Any], data: tuple[bytes | memoryview, ...]) -> Hell
         raise BadWireMessage(f"producer_id has {len(producer_id)} bytes, must have {PRODUCER_ID_SIZE}")
     if len(data) != 1:
         raise BadWireMessage(f"hello has {len(data)} frames after its header, must have 1: the SetStoreInfo message")
+    if len(data[0]) > MAX_HEADER_BYTES:
+        raise BadWireMessage(f"hello has a SetStoreInfo message of {len(data[0])} bytes, over {MAX_HEADER_BYTES}")
     store_info = bytes(data[0])
     if len(store_info) < rrd.MESSAGE_HEADER_SIZE or rrd.frame_header(store_info, 0) != (
         rrd.Kind.STORE_INFO,
