@@ -1,6 +1,6 @@
 """The command line. Here commands are found, errors become one sentence, and exit statuses are made.
 
-The commands themselves are in cli_daemon.py, cli_recordings.py and cli_programs.py. Only these modules print.
+The commands themselves are in cli_daemon.py, cli_recordings.py and the like. Only these modules print.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from rerund import cli_access, cli_daemon, cli_programs, cli_recordings
+from rerund import cli_access, cli_check, cli_daemon, cli_programs, cli_recordings
 from rerund.command import Command, Exit, warn
 from rerund.config import add_options
 from rerund.lifecycle import NotRunning
@@ -23,6 +23,7 @@ from rerund_sdk.version import VERSION
 COMMANDS: tuple[Command, ...] = (
     *cli_daemon.COMMANDS,
     *cli_recordings.COMMANDS,
+    *cli_check.COMMANDS,
     *cli_access.COMMANDS,
     *cli_programs.COMMANDS,
 )

@@ -8,6 +8,7 @@ RerundError
 │   └── DiskFloorReached    the disk would take it, but is to be left some room
 ├── UnknownRecording        no recording, or several, go by that name
 ├── RecordingRemoved        the recording went away under a reader
+├── CheckError              a file or recording cannot be checked, or not be repaired
 ├── BadPosition             no message begins at that place
 └── SaveError               a file cannot be saved to
 """
@@ -51,6 +52,10 @@ class UnknownRecording(RerundError):
 
 class RecordingRemoved(RerundError):
     """The recording was removed while somebody read it."""
+
+
+class CheckError(RerundError):
+    """A file or recording cannot be checked, or not be repaired."""
 
 
 class BadPosition(RerundError):

@@ -28,7 +28,7 @@ from rerund_sdk.wire import IndexEntry
 log = logging.getLogger(__name__)
 
 _PLACES_AT_ONCE: Final = 10_000
-_BROKEN_FOOTER_BYTES: Final = rrd.MESSAGE_HEADER_SIZE + 1
+BROKEN_FOOTER_BYTES: Final = rrd.MESSAGE_HEADER_SIZE + 1
 _MANIFEST_TAG: Final = 1 << 3 | BYTES
 
 
@@ -111,7 +111,7 @@ def _repair(path: Path, segment_index: SegmentIndex, index: Index, check_bodies:
     end = segment_index.totals.end
     if is_sealed_file(path):
         return
-    if _is_broken_footer(content[end : end + _BROKEN_FOOTER_BYTES]):
+    if is_broken_footer(content[end : end + BROKEN_FOOTER_BYTES]):
         log.info("cut a footer that was not finished: %s", path)
         os.truncate(path, end)
     cut_torn_tail(path, end)
@@ -125,8 +125,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _is_broken_footer(tail: memoryview) -> bool:
-    """Whether this is how a footer begins that was broken off: an End of length 0, and then the first manifest."""
+def is_broken_footer(tail: memoryview) -> bool:
+    """Whether these BROKEN_FOOTER_BYTES or fewer begin a footer that was broken off: an End of length 0, a manifest."""
     header, first = tail[: rrd.MESSAGE_HEADER_SIZE], tail[rrd.MESSAGE_HEADER_SIZE :]
     return header == bytes(rrd.MESSAGE_HEADER_SIZE) and (not first or first[0] == _MANIFEST_TAG)
 

@@ -37,11 +37,12 @@ class Store:
         self._recordings: dict[tuple[str, str], Recording] = {}
         self._active: list[Recording] = []  # in order of their first append since the daemon started
 
-    def load(self) -> None:
-        """List the directories; what was removed but not yet deleted when the daemon died is deleted."""
+    def load(self, *, clean: bool = True) -> None:
+        """List the directories. clean: what was removed but not yet deleted when the daemon died is deleted."""
         for directory in sorted((self._home / "recordings").glob("*/*/")):
             if directory.name.endswith(_REMOVED_SUFFIX):
-                shutil.rmtree(directory, ignore_errors=True)
+                if clean:
+                    shutil.rmtree(directory, ignore_errors=True)
             elif ids := _ids(directory):
                 self._recordings[ids] = self._recording(directory, *ids)
 

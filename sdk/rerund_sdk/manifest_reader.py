@@ -43,10 +43,18 @@ class Listed(NamedTuple):
 def listed_chunks(data: Bytes) -> dict[int, Listed]:
     """The chunks that the manifests at the end of `data` list, by the offset of their message's body."""
     try:
-        return dict(_listed(data))
-    except (BadRrd, pa.ArrowException, ValueError, KeyError) as error:
+        return read_manifests(data)
+    except BadRrd as error:
         logger.warning("a manifest cannot be read, so the file is read whole: %s", error)
         return {}
+
+
+def read_manifests(data: Bytes) -> dict[int, Listed]:
+    """Like `listed_chunks`. Raises BadRrd if the footer is damaged."""
+    try:
+        return dict(_listed(data))
+    except (pa.ArrowException, ValueError, KeyError) as error:
+        raise BadRrd(f"its manifest is damaged: {error}") from error
 
 
 def _listed(data: Bytes) -> Iterator[tuple[int, Listed]]:
