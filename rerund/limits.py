@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import time
 from typing import Final
 
 log = logging.getLogger(__name__)
 
 _FOR_NEWCOMERS: Final = 0.9  # of the file descriptors
+_RECOUNT_SECS: Final = 0.2
+_RECOUNT_IF_FULL_SECS: Final = 0.01
 
 
 class Limits:
@@ -22,6 +25,8 @@ class Limits:
     def __init__(self, max_connections: int) -> None:
         self.max_connections = max_connections
         self._full: set[str] = set()  # ways in that were told about
+        self._open = 0  # file descriptors
+        self._counted = float("-inf")
 
     def refusal(self, what: str, count: int, *, needs_files: bool = True) -> str:
         """Why one more of `what` is refused, beside the `count` that there are; "" if it is not."""
@@ -37,7 +42,19 @@ class Limits:
     def is_short_of_files(self) -> bool:
         """Whether newcomers are not even to be kept for their question."""
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return most != resource.RLIM_INFINITY and _open_files(most) > most * _FOR_NEWCOMERS
+        return most != resource.RLIM_INFINITY and self._open_files(most) > most * _FOR_NEWCOMERS
+
+    def _open_files(self, most: int) -> int:
+        """Counted now and then, as that takes long where there are many; in between, one more at every question."""
+        self._open += 1
+        patience = _RECOUNT_SECS if self._open <= most * _FOR_NEWCOMERS else _RECOUNT_IF_FULL_SECS
+        if time.monotonic() - self._counted > patience:
+            try:
+                self._open = sum(1 for _ in os.scandir("/dev/fd"))
+            except OSError:  # there is not even one left
+                self._open = most
+            self._counted = time.monotonic()
+        return self._open
 
     def _reason(self, what: str, count: int, needs_files: bool) -> str:
         if count >= self.max_connections:
@@ -48,13 +65,3 @@ class Limits:
             most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             return f"the daemon has nearly all of its {most} file descriptors open: raise `ulimit -n`, or LimitNOFILE="
         return ""
-
-
-def _open_files(most: int) -> int:
-    """At least so many are: a new one gets the lowest number that is free."""
-    try:
-        lowest_free = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return most
-    os.close(lowest_free)
-    return lowest_free

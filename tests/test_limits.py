@@ -10,6 +10,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -157,20 +158,30 @@ def test_no_file_descriptors_for_newcomers_is_said_and_those_who_are_in_go_on(da
     where = (str(parts.hostname), parts.port or 0)
     with RawProducer(daemon.ingest) as producer, ExitStack() as stack:
         producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (300, 300))
+        _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (300, hard))
         for _ in range(400):
             stack.enter_context(socket.create_connection(where))
         wait_until(lambda: "300 file descriptors open: raise `ulimit -n`" in daemon.said())
         for number in range(2, 20):  # a new file among them
             producer.append_and_wait(blob(100_000), chunk("run", "/a", [1.0], [number]))
-        most = len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir())) + 20
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (most, most))
+        most = _settled_files(daemon.process.pid) + 20
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (most, hard))
         with RawProducer(daemon.ingest, "other", greet=False) as newcomer:
             newcomer.send(newcomer.hello())
             assert f"{most} file descriptors open" in newcomer.receive(wire.Reject).reason
         assert daemon.status()["producers"]
     wait_until(lambda: _status(where)[0] == 200)
     assert "Traceback" not in daemon.said() and "Too many open files" not in daemon.said()
+
+
+def _settled_files(pid: int) -> int:
+    """How many file descriptors a process has open when no more come or go."""
+    counts = [-1]
+    while counts[-10:] != [counts[-1]] * 10:
+        time.sleep(0.05)
+        counts.append(sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()))
+    return counts[-1]
 
 
 def test_limits_are_told_once_per_change(caplog: pytest.LogCaptureFixture) -> None:

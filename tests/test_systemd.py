@@ -63,7 +63,7 @@ def test_the_system_units_are_hardened(unit: Path, tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: f"{unit.parent.name}-{unit.stem}")
 def test_units_rely_on_what_the_daemon_does(unit: Path) -> None:
     text = unit.read_text()
-    assert "Type=notify" in text
+    assert "Type=notify" in text and re.search(r"^WatchdogSec=\d+$", text, re.M)
     options = re.search(r"^ExecStart=\S+ run(.*)$", text, re.M)
     assert options is not None
     shown = subprocess.check_output([sys.executable, "-m", "rerund", "run", "--help"], text=True)
