@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from rerund import cli_access, cli_check, cli_daemon, cli_programs, cli_recordings
@@ -17,6 +16,7 @@ from rerund.command import Command, Exit, warn
 from rerund.config import add_options
 from rerund.lifecycle import NotRunning
 from rerund.view import is_file
+from rerund_sdk import places
 from rerund_sdk.errors import RerundError
 from rerund_sdk.version import VERSION
 
@@ -71,9 +71,9 @@ def _run(command: Command, args: argparse.Namespace) -> int:
     """Errors become one sentence and an exit status here."""
     if args.instance is not None:
         os.environ["RERUND_INSTANCE"] = args.instance
-    if args.home is not None:
-        os.environ["RERUND_HOME"] = str(Path(args.home).expanduser().absolute())
     try:
+        if args.home is not None:
+            os.environ["RERUND_HOME"] = str(places.path_of(args.home))
         return command.run(args)
     except NotRunning as error:
         warn(str(error))

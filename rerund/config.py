@@ -32,10 +32,12 @@ def number_of_bytes(text: str) -> int:
     digits = text.strip().rstrip("BbKkMmGgIi ")
     unit = text.strip()[len(digits) :].strip().lower()
     try:
-        value = float(digits) * _UNITS[unit]
-    except (ValueError, KeyError):
-        raise ValueError("not a size like 1000, 64MiB or 2GB") from None
-    return int(value)
+        size = int(float(digits) * _UNITS[unit])
+    except (ValueError, KeyError, OverflowError):
+        size = -1
+    if size < 0:
+        raise ValueError("not a size like 1000, 64MiB or 2GB")
+    return size
 
 
 def _port(text: str) -> int:
@@ -98,7 +100,7 @@ def _endpoints(text: str) -> tuple[str, ...]:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    return places.path_of(text)
 
 
 def _host(text: str) -> str:

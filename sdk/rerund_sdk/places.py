@@ -29,9 +29,17 @@ _INSTANCE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 def home(instance: str | None = None) -> Path:
     """The state directory: $RERUND_HOME, else rerund[-INSTANCE] in $XDG_STATE_HOME, else in ~/.local/state."""
     if chosen := os.environ.get("RERUND_HOME"):
-        return Path(chosen).expanduser().absolute()
+        return path_of(chosen)
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state).absolute() if state else Path.home() / ".local" / "state") / f"rerund{_suffix(instance)}"
+
+
+def path_of(text: str) -> Path:
+    """A path as somebody wrote it, perhaps with ~, from the root on."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise PlaceError(f"path {text!r:.80} begins in the home directory of nobody: write it from / on") from error
 
 
 def instance_name(instance: str | None = None) -> str:
@@ -184,5 +192,8 @@ def text_of_dir_name(name: str) -> str | None:
         return ""
     if "%~" in name:
         return None
-    text = unquote(name, errors="surrogatepass")
+    try:
+        text = unquote(name, errors="surrogatepass")
+    except UnicodeDecodeError:
+        return None
     return text if dir_name(text) == name else None
