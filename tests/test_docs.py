@@ -20,9 +20,3 @@ def test_the_architecture_names_every_module_and_no_other() -> None:
     missing = {name for name in named if not any((package / name).exists() for package in (*PACKAGES, TOP))}
     assert missing == set()
     assert (modules | folders) - named == set()
-
-
-def test_every_file_that_a_page_links_to_exists() -> None:
-    for page in [TOP / "README.md", *(TOP / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
