@@ -49,3 +49,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ingest-mb", type=int, default=300, help="how much the memory test logs")
     parser.addoption("--faults", type=int, default=300, help="how many faults tests/test_faults.py commits")
     parser.addoption("--fault-seed", type=int, default=1, help="what they follow from")
+    parser.addoption("--fuzz-examples", type=int, default=150, help="inputs for each decoder in tests/test_fuzz.py")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from rerund import ports
 from rerund.limits import Limits
@@ -23,6 +25,14 @@ USUAL_PORT: Final = 9090
 _MAX_BODY_BYTES: Final = 64 * 1024
 _ACCEPTED_AT_ONCE: Final = 4  # each holds a file descriptor before limits are looked at
 _STOP_TIMEOUT_S: Final = 1.0  # for answers under way when the daemon stops
+
+
+def _is_no_bad_request(record: logging.LogRecord) -> bool:
+    """What is no HTTP is its sender's fault: it is answered so, and not worth a traceback each time."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+logging.getLogger("aiohttp.server").addFilter(_is_no_bad_request)
 
 
 class WebEdge:
