@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG_TIME: Final = "log_time"
 LOG_TICK: Final = "log_tick"
-SORBET_VERSION: Final = "0.1.4"  # of the chunk format, see docs/RRD.md
+SORBET_VERSION: Final = "0.1.3"  # of the chunk format: what Rerun 0.39 and 0.40 know, and 0.41 reads as its own
 END_OF_STREAM: Final = b"\xff\xff\xff\xff\0\0\0\0"
 
 _ROW_ID_TYPE: Final = pa.binary(TUID_SIZE)

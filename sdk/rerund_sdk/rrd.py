@@ -17,7 +17,8 @@ from typing import Final, NamedTuple
 from rerund_sdk.errors import BadRrd
 
 MAGIC: Final = b"RRF2"
-WRITTEN_VERSION: Final = (0, 41, 0)  # the Rerun version whose format we write; readers show it as the store's version
+# The oldest Rerun that reads what we write without a warning; newer ones are silent, too, and show it as the version
+WRITTEN_VERSION: Final = (0, 39, 0)
 _OPTIONS: Final = bytes([1, 2, 0, 0])  # LZ4 (ignored by readers: every message says its own), protobuf
 STREAM_HEADER: Final = MAGIC + bytes([*WRITTEN_VERSION, 0]) + _OPTIONS
 STREAM_HEADER_SIZE: Final = 12
