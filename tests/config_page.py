@@ -29,6 +29,9 @@ _FOOT = """
 | `XDG_STATE_HOME` | its `rerund[-INSTANCE]/` has the recordings if `RERUND_HOME` says nothing; else `~/.local/state` |
 | `RERUND_RECORDING_ID` | SDK: the recording that `rr.init` joins if the program names none |
 | `RERUND_CONNECT` | SDK: the address that `rr.connect()` connects to if the program names none |
+| `RERUND_SERVER_KEY` | SDK: the public key of a daemon on another machine; see [SECURITY.md](SECURITY.md) |
+| `RERUND_KEY` | SDK: name or file of our own key, if it is not `default` |
+| `RERUND_TOKEN` | SDK: the token to show to a daemon over gRPC |
 
 The SDK honours Rerun's own too: `RERUN`, `RERUN_STRICT`, `RERUN_FLUSH_TICK_SECS`, `RERUN_FLUSH_NUM_BYTES`,
 `RERUN_FLUSH_NUM_ROWS`.

@@ -55,8 +55,9 @@ class Keyed:
     def loopback(self) -> str:
         return self.daemon.info.tcp[1]
 
-    def control(self, server_key: str | None = None) -> ControlClient:
-        return ControlClient(_near(self.daemon.info.remote_control[0]), server_key=server_key or self.server_key)
+    def control(self) -> ControlClient:
+        endpoint = _near(self.daemon.info.remote_control[0])
+        return ControlClient(endpoint, credentials=keys.credentials(endpoint, self.server_key))
 
     def values(self) -> list[float]:
         """What the log has of /a."""
@@ -227,6 +228,22 @@ def test_over_tcp_one_may_look_and_not_touch(keyed: Keyed, recording: rr.Recordi
         assert [batch.data[:4] for batch in client.subscribe("run", follow=False)]
     assert not target.exists()
     assert keyed.daemon.process is not None and keyed.daemon.process.poll() is None
+
+
+def test_a_recording_that_is_logged_to_another_machine_is_read_from_there(
+    keyed: Keyed, recording: rr.RecordingStream
+) -> None:
+    keyed.authorize()
+    keyed.start()
+    recording.connect(keyed.address, server_key=keyed.server_key)
+    recording.log("/a", rr.Scalars(1.0))
+    paths = (message.entity_path for message in rr.subscribe(recording))
+    assert [next(paths), next(paths)] == [None, "/a"]
+    endpoint = _near(keyed.daemon.info.remote_control[0])
+    by_name = rr.subscribe("run", endpoint=endpoint, server_key=keyed.server_key, from_="start")
+    assert next(by_name).entity_path is None
+    with pytest.raises(DaemonError, match="it asks for a key"):
+        rr.subscribe("run", endpoint=endpoint)
 
 
 def test_control_over_loopback_tcp_only_looks_too(daemon: Daemon, make_daemon: Callable[..., Daemon]) -> None:

@@ -23,6 +23,7 @@ from rerund.grpc_edge import SERVICE
 from rerund.relay import Relay
 from rerund_sdk import links, places
 from rerund_sdk.errors import KeyFailure
+from rerund_sdk.grpc_sink import GrpcSink
 from tests.daemons import Daemon
 from tests.raw_producer import RawProducer, chunk
 
@@ -249,6 +250,16 @@ def test_grpc_beyond_loopback_wants_a_token_and_writes_with_the_full_one_only(op
         reading = channel.unary_stream(f"/{SERVICE}/ReadMessages")(b"", metadata=metadata, timeout=20)
         assert next(reading)
         reading.cancel()
+
+
+def test_our_own_sdk_shows_the_token_of_the_environment(opened: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RERUND_TOKEN", links.token(opened.info))
+    stream = rr.RecordingStream("app", recording_id="over-grpc")
+    stream.set_sinks(GrpcSink(opened.info.grpc))
+    stream.log("/a", rr.Scalars(1.0))
+    assert stream.flush(timeout_sec=30)
+    stream.disconnect()
+    assert opened.segments()
 
 
 # what belongs to the daemon's own user

@@ -33,12 +33,11 @@ class ControlClient:
         endpoint: str | None = None,
         context: zmq.Context[Any] | None = None,
         *,
-        server_key: str | None = None,
-        key: str | None = None,
+        credentials: keys.Credentials | None = None,
     ) -> None:
-        """server_key, key: for a daemon on another machine, as of `connect`. Raises KeyFailure."""
+        """credentials: for a daemon that takes keys; default: as of `connect` without arguments. Raises KeyFailure."""
         self._endpoint = endpoint or places.control_endpoint()
-        self._credentials = keys.credentials(self._endpoint, server_key, key)
+        self._credentials = credentials or keys.credentials(self._endpoint)
         self._context = context or zmq.Context.instance()
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None  # tells why we are not let in

@@ -56,6 +56,18 @@ class DaemonSink(DeliverySink):
         last_seq = self._outbox.last_seq
         return self._outbox.wait_until(lambda: connection.synced_seq >= last_seq, deadline)
 
+    @property
+    def control(self) -> tuple[str, Credentials | None] | None:
+        """Where, and with which keys, requests to this daemon go; None while it does not answer, or takes none."""
+        welcome = self.welcome
+        if welcome is None:
+            return None
+        if self.is_local:
+            return welcome.control, None
+        host = self.endpoint.rpartition(":")[0]  # as we know it, whatever address it listens at
+        port = welcome.remote_control.rpartition(":")[2]
+        return (f"{host}:{port}", self._credentials) if port else None
+
     def after_fork(self) -> None:
         super().after_fork()
         self._connection = None

@@ -7,13 +7,14 @@ for message in rr.subscribe("my_robot/run-42"):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from rerund_sdk import current, rrd
+from rerund_sdk import current, keys, rrd
 from rerund_sdk.chunk_reader import Chunk, parse_arrow_msg, read_chunk
 from rerund_sdk.control import ControlClient
+from rerund_sdk.daemon_sink import DaemonSink
 from rerund_sdk.errors import DaemonError
 from rerund_sdk.recording import RecordingStream
 
@@ -58,24 +59,52 @@ class Message:
 
 
 def subscribe(
-    recording: str | RecordingStream | None = None, *, endpoint: str | None = None, from_: str = "start"
+    recording: str | RecordingStream | None = None,
+    *,
+    endpoint: str | None = None,
+    from_: str = "start",
+    server_key: str | None = None,
+    key: str | None = None,
 ) -> Iterator[Message]:
     """Iterate over the messages of a recording; waits for more at its end.
 
     recording: its id, APPLICATION/ID, or a prefix that only one has; or a stream of this process. None: the current
     one.
-    endpoint: the daemon's control socket; None: that of this machine's daemon.
+    endpoint: where the daemon answers requests (its option control_listen); None: where this process logs the recording
+    to, else this machine's daemon. server_key, key: as of `connect`.
     from_: "start", "end", or the position of a message that was read before.
-    Raises DaemonError if there is no such recording (any more), TimeoutError if no daemon answers at first.
+    Raises DaemonError if there is no such recording (any more), or we are not let in; TimeoutError if no daemon answers
+    at first.
     """
     name = _name(recording)
-    with ControlClient(endpoint) as client:
+    credentials = None if endpoint is None else keys.credentials(endpoint, server_key, key)
+    if endpoint is None and not isinstance(recording, str):
+        endpoint, credentials = _where_it_goes(recording)
+
+    def client_of_daemon() -> ControlClient:
+        return ControlClient(endpoint, credentials=credentials)
+
+    with client_of_daemon() as client:
         found = client.request("find", recording=name)
         name = f"{found['application_id']}/{found['recording_id']}"
         if from_ == "end":  # as it is now, also if the daemon is another one when the first message is asked for
             asked: dict[str, Any] = {"recording": name, "follow": False, "from": from_}
             from_ = client.request("subscribe", **asked)["position"]
-    return _messages(name, endpoint, from_)
+    return _messages(name, client_of_daemon, from_)
+
+
+def _where_it_goes(recording: RecordingStream | None) -> tuple[str | None, keys.Credentials | None]:
+    """Endpoint and keys of the daemon that a stream is logged to."""
+    stream = current.get(recording)
+    sinks = [] if stream is None else [sink for sink in stream.sinks if isinstance(sink, DaemonSink)]
+    if not sinks or sinks[0].is_local:
+        return None, None
+    found = sinks[0].control
+    if found is None:
+        raise DaemonError(
+            f"the daemon at {sinks[0].endpoint} answers no requests from here: give it the option --control-listen"
+        )
+    return found
 
 
 def _name(recording: str | RecordingStream | None) -> str:
@@ -88,9 +117,9 @@ def _name(recording: str | RecordingStream | None) -> str:
     return f"{stream.application_id}/{stream.recording_id}"
 
 
-def _messages(name: str, endpoint: str | None, position: str) -> Iterator[Message]:
+def _messages(name: str, connect: Callable[[], ControlClient], position: str) -> Iterator[Message]:
     while True:
-        with ControlClient(endpoint) as client:
+        with connect() as client:
             try:
                 for batch in client.subscribe(name, position, timeout=_SILENCE_SECS):
                     yield from split(batch.data, batch.position)
