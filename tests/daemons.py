@@ -90,6 +90,8 @@ class Daemon:
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            os.waitpid(self.process.pid, os.WUNTRACED)  # until it stands still, which takes a moment
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
