@@ -24,6 +24,7 @@ from rerund.relay import Relay
 from rerund_sdk import links, places
 from rerund_sdk.errors import KeyFailure
 from rerund_sdk.grpc_sink import GrpcSink
+from tests import browsers
 from tests.daemons import Daemon
 from tests.raw_producer import RawProducer, chunk
 
@@ -112,6 +113,20 @@ def test_a_link_leaves_a_cookie_and_leads_to_the_page_without_the_token(opened: 
     assert target.startswith("/recordings/a/b?x=")
     page = Answer(opened, "/", Accept="text/html", Cookie=cookie.split(";")[0])
     assert page.status == 200 and "Set-Cookie" not in page.headers
+
+
+def test_a_browser_that_opens_a_link_stays_in_and_keeps_what_is_behind_the_hash(opened: Daemon) -> None:
+    with RawProducer(opened.ingest) as producer:
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+    with browsers.chromium() as browser:
+        with browsers.opened(links.link(opened.info, "/?x=1") + "#here", browser) as page:
+            browsers.wait_until(page, lambda: "run" in page.inner_text("body"))  # which came over a WebSocket
+            assert page.url == f"{opened.info.http}/?x=1#here"
+            assert "token" not in page.evaluate("document.cookie + location.href")
+            page.goto(f"{opened.info.http}/recordings/app/run")
+            browsers.wait_until(page, lambda: "/a" in page.inner_text("body"))
+        with browsers.opened(f"{opened.info.http}/", browser) as page:
+            assert "open a link of `rerund token`" in page.inner_text("body")
 
 
 def test_a_wrong_token_in_a_link_leaves_no_cookie(opened: Daemon) -> None:
