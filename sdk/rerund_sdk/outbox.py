@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final, Literal, NamedTuple
 
 from rerund_sdk.losses import LossCounter, LossReport
@@ -233,20 +234,16 @@ class Outbox:
         Then a daemon must not know this producer: it would wait for the old ones.
         """
         with self.changed:
-            kept = [append for append in self.in_flight if not self._is_refused_now(append, max_message_bytes)]
+            kept = list(takewhile(lambda append: _is_taken(append, max_message_bytes), self.in_flight))
+            for append in list(self.in_flight)[len(kept) :]:  # also those after it: an entity's order holds
+                self._in_flight_bytes -= append.cost
+                self.singly.extend(append.batch)
             if not kept or (kept[-1].seq == self.last_seq and self.last_seq - kept[0].seq < len(kept)):
                 self.in_flight = deque(kept)
                 return False
             self.in_flight = deque(append._replace(seq=self.last_seq + n) for n, append in enumerate(kept, 1))
             self.last_seq += len(kept)
             return True
-
-    def _is_refused_now(self, append: InFlight, max_message_bytes: int) -> bool:
-        if all(queued.message.entry.size <= max_message_bytes for queued in append.batch):
-            return False
-        self._in_flight_bytes -= append.cost
-        self.singly.extend(append.batch)
-        return True
 
     def _is_too_large(self, queued: Queued, max_message_bytes: int) -> bool:
         size = queued.message.entry.size
@@ -362,6 +359,11 @@ class Outbox:
             self._dropping = False
             logger.warning("no more rows are being lost; %d have been, all in all", self._losses.rows)
         self.changed.notify_all()
+
+
+def _is_taken(append: InFlight, max_message_bytes: int) -> bool:
+    """Whether a daemon with this limit takes it."""
+    return all(queued.message.entry.size <= max_message_bytes for queued in append.batch)
 
 
 def cost(queued: Queued) -> int:
