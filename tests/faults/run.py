@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from rerund_sdk.places import parse_daemon_info
 from tests.faults import daemon, plan, process, producer
 from tests.faults.journal import now
 from tests.faults.plan import Fault
@@ -270,12 +271,21 @@ class _Daemon(_Living):
                 one.process.thaw()
         for slot in slots:
             slot.end(deadline)
+        while self.process.is_alive and not self._is_ready() and now() < deadline:
+            time.sleep(_LOOK_SECS)  # one that has only begun is ended by the signal itself
         self.process.signal(signal.SIGTERM)
         if not self.process.join(max(1.0, deadline - now())):
             self.round.complain("the daemon does not end when it is told to")
         elif self.process.exit_code != 0:
             self.round.complain(f"the daemon was told to end, and ended with {self.process.exit_code}")
         self.process = None
+
+    def _is_ready(self) -> bool:
+        try:
+            text = (self.round.folder / "run" / "rerund" / "daemon.json").read_text()
+        except FileNotFoundError:
+            return False
+        return self.process is not None and parse_daemon_info(text).pid == self.process.pid
 
 
 class _Slot(_Living):
