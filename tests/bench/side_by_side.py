@@ -18,6 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import rerun_cli
+
 Figures = dict[str, float]
 
 
@@ -99,7 +101,7 @@ def _daemon(directory: Path) -> Iterator[tuple[int, str, str]]:
     try:
         status = subprocess.run([*command, "status", "--json"], env=environment, check=True, stdout=subprocess.PIPE)
         daemon = json.loads(status.stdout)
-        yield daemon["pid"], daemon["endpoints"]["ingest"], daemon["endpoints"]["grpc"]
+        yield daemon["pid"], daemon["ingest"], daemon["grpc"]
     finally:
         subprocess.run([*command, "stop"], env=environment, check=True, stdout=subprocess.DEVNULL)
 
@@ -109,7 +111,7 @@ def _official_server(directory: Path, saves: bool) -> Iterator[tuple[int, str]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    executable = Path(sys.executable).with_name("rerun")
+    executable = Path(rerun_cli.__file__).with_name("rerun")  # the server itself, not the script that starts it
     mode = ["--save", str(directory / "rerun.rrd")] if saves else ["--serve-grpc"]
     process = subprocess.Popen(
         [executable, *mode, "--port", str(port), "--server-memory-limit", "8GiB"],
