@@ -294,15 +294,18 @@ class Recording:
             del self._unindexed[noted:]
             raise
 
-    def note_sync(self, problem: str) -> None:
-        """How forcing the log to the disk went. If badly, it goes on in a new file, at most now and then."""
+    def note_sync(self, problem: str, *, is_known: bool = False) -> None:
+        """How forcing the log to the disk went. If badly, it goes on in a new file, at most now and then.
+
+        is_known: nothing was tried, so it is known what is not synced, and the file is as good as before.
+        """
         if problem and not self._sync_error:
             log.error("what was logged may not survive a power cut, fsync failed (%s): %s", problem, self.directory)
         elif self._sync_error and not problem:
             log.info("fsync works again: %s", self.directory)
         self._sync_error = f"what was logged may not survive a power cut, fsync failed: {problem}" if problem else ""
         now = time.monotonic()
-        if problem and self.is_open and now > self._next_fresh_segment:
+        if problem and not is_known and self.is_open and now > self._next_fresh_segment:
             self._next_fresh_segment = now + _FRESH_SEGMENT_SECS
             with self._writing:
                 self.log.segments[-1].closed = True

@@ -95,7 +95,7 @@ class GroupCommit:
             try:
                 commits.append(Commit(recording, recording.log.take_unsynced(), written[recording]))
             except OSError as error:  # out of file descriptors: it is handed over the next time
-                recording.note_sync(f"{error.strerror}")
+                recording.note_sync(error.strerror or str(error), is_known=True)
                 self._unsynced.add(recording)
         self._under_way = True
         self._handed_over.put(commits)
@@ -104,18 +104,17 @@ class GroupCommit:
 
     def _run(self) -> None:
         while (commits := self._handed_over.get()) is not None:
-            self._done_commits.append([(commit, _sync(commit)) for commit in commits])
+            self._done_commits.append([(commit, self._sync(commit)) for commit in commits])
             self._done()
 
-
-def _sync(commit: Commit) -> str:
-    """What went wrong, or nothing."""
-    problem = ""
-    for fd in commit.fds:
-        try:
-            os.fsync(fd)
-        except OSError as error:
-            problem = error.strerror or str(error)
-        finally:
-            os.close(fd)
-    return problem
+    def _sync(self, commit: Commit) -> str:
+        """What went wrong, or nothing."""
+        problem = ""
+        for fd in commit.fds:
+            try:
+                os.fsync(fd)
+            except OSError as error:
+                problem = error.strerror or str(error)
+            finally:
+                os.close(fd)
+        return problem

@@ -187,6 +187,8 @@ def test_what_cannot_be_handed_over_for_want_of_descriptors_is_synced_later(
     with monkeypatch.context() as patched:
         patched.setattr(os, "dup", none_left)
         assert syncing.write_and_sync(producer) == {}
+    assert len(syncing.recording.log.segments) == 1 and not syncing.recording.log.segments[0].closed
+    assert "may not survive" in syncing.recording.stats().error
     assert syncing.commits.is_noted(syncing.recording)
     assert syncing.write_and_sync(producer) == {producer: 2}
     syncing.commits.stop([])
