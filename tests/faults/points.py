@@ -47,7 +47,7 @@ _DAEMON: Final = (
     ("rerund.reception", "Reception._greet", 3),
     ("rerund.intake", "Intake._acknowledge", 25),
     ("rerund.intake", "Intake._drain", 1),
-    ("rerund.sync", "_sync", 2),
+    ("rerund.sync", "GroupCommit._sync", 2),
     ("rerund.collector", "_Producer.deliver", 1),
     ("rerund.collector", "_delete", 1),
 )
