@@ -133,7 +133,7 @@ def poor() -> Iterator[Daemon]:
     class Poor(Daemon):
         def start(self) -> Daemon:
             before = resource.getrlimit(resource.RLIMIT_NOFILE)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
             try:
                 return super().start()
             finally:
@@ -148,7 +148,7 @@ def test_all_file_descriptors_that_may_be_had_are_used(poor: Daemon) -> None:
     poor.start()
     assert poor.process is not None
     soft, hard = resource.prlimit(poor.process.pid, resource.RLIMIT_NOFILE)
-    assert soft == hard > 64
+    assert soft == hard > 1024
 
 
 @pytest.mark.timeout(120)
