@@ -37,20 +37,24 @@ class Sealer:
         self._store = store
         self._idle_secs = idle_secs
         self._at_rest: set[Recording] = set()  # not open, and all sealed
+        self._not_before = 0.0
         self._failed: dict[Segment, float] = {}  # when it may be tried again
 
     def seal(self, stopping: threading.Event) -> None:
         """Seal what is closed by now."""
-        found = list(self._closed(stopping))
+        found = list(self._closed(stopping)) if time.time() >= self._not_before else []
         if not found:
             return
         with subprocess.Popen(
-            [sys.executable, "-m", "rerund.sealing_process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "rerund.sealing_process"], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as process:
             for recording, segment in found:
                 answer = _ask(process, segment, stopping)
                 if answer is None:
                     process.kill()
+                    self._not_before = time.time() + _RETRY_SECS
+                    if not stopping.is_set():
+                        log.warning("footers are not written, their process ended; it is tried again: %s", segment.path)
                     return
                 self._note(recording, segment, answer)
 

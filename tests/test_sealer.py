@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -160,3 +161,15 @@ def test_sealing_ends_at_once_when_it_is_told_to(store: Store) -> None:
     stopping.set()
     Sealer(store).seal(stopping)
     assert not any(_sealed(directory))
+
+
+def test_a_sealing_process_that_cannot_run_harms_nothing_and_is_said_once(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = _fill(store, _scalars(40))
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    sealer = Sealer(store)
+    for _ in range(2):
+        sealer.seal(threading.Event())
+    assert not any(_sealed(directory))
+    assert caplog.text.count("their process ended") == 1
