@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from rerund.at_rest import AtRest, at_rest
 from rerund.bell import Bells
 from rerund.cursor import Cursor
 from rerund.describe import origin_of, store_info_key
@@ -81,7 +82,7 @@ class Recording:
         self.pinned = (directory / _PIN).exists()
         self._segment_bytes = segment_bytes
         self._space = space
-        self._at_rest: _AtRest | None = None
+        self._at_rest: AtRest | None = None
         self._bell = bells.add()
         self._summary = Summary(self.index)
         self._opening = threading.Lock()
@@ -183,22 +184,22 @@ class Recording:
     def stats(self) -> RecordingStats:
         """Cheap: opens nothing, and looks at a log that nobody uses only once."""
         if not self.is_open and self._at_rest is None:
-            self._at_rest = _at_rest(self.directory)
-        at_rest = self._at_rest or _AtRest(0, 0, 0.0, 0.0)
+            self._at_rest = at_rest(self.directory)
+        resting = self._at_rest or AtRest(0, 0, 0.0, 0.0)
         messages, rows = self.index.totals if self.is_open else (None, None)
         return RecordingStats(
             self.application_id,
             self.recording_id,
-            self.log.size if self.is_open else at_rest.bytes,
+            self.log.size if self.is_open else resting.bytes,
             messages,
             rows,
             self.index.names.entities if self.is_open else None,
-            len(self.log.segments) if self.is_open else at_rest.segments,
+            len(self.log.segments) if self.is_open else resting.segments,
             self.producers,
             self.producers > 0,
             self.active_since_start,
-            self.started if self.is_open else at_rest.started,
-            self.last_write if self.is_open else at_rest.last_write,
+            self.started if self.is_open else resting.started,
+            self.last_write if self.is_open else resting.last_write,
             self.error or self._sync_error,
             self.pinned,
         )
@@ -394,27 +395,3 @@ class Recording:
                 self.removed = True
                 return True
         return False
-
-
-class _AtRest(NamedTuple):
-    """What the files of a recording tell that is not open."""
-
-    bytes: int
-    segments: int
-    started: float
-    last_write: float
-
-
-def _at_rest(directory: Path) -> _AtRest:
-    try:
-        files = [path for _, path in segment_files(directory)]
-        sizes = [path.stat() for path in files]
-        origin = origin_of(files[0]) if files else None
-    except OSError:  # it is being removed, or the disk fails: who opens it is told
-        return _AtRest(0, 0, 0.0, 0.0)
-    return _AtRest(
-        sum(size.st_size for size in sizes),
-        len(files),
-        origin.started if origin else 0.0,
-        max((size.st_mtime for size in sizes), default=0.0),
-    )
