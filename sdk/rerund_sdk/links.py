@@ -1,13 +1,28 @@
-"""Links to a daemon's pages, with the token that they want where they want one: for programs of the daemon's user."""
+"""Links to a daemon's pages, with the token that they want where they want one: for programs of the daemon's user.
+
+A recording is named in them by APPLICATION/RECORDING, each an id percent-encoded as UTF-8. Browsers resolve the
+segments "", "." and ".." before a server sees them, so those ids get a tilde in front, and so do ids that begin with one.
+Every id has exactly one such name; rerund/web/names.py reads it, and client/src/names.ts makes it, too.
+"""
 
 from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from rerund_sdk.errors import KeyFailure
 from rerund_sdk.places import DaemonInfo
+
+
+def recording_path(application_id: str, recording_id: str) -> str:
+    """How a recording is named in URLs."""
+    return f"{_segment(application_id)}/{_segment(recording_id)}"
+
+
+def _segment(text: str) -> str:
+    tilde = "~" if text.startswith("~") or text in ("", ".", "..") else ""
+    return tilde + quote(text, safe="", errors="surrogatepass")
 
 
 def token(daemon: DaemonInfo, name: str = "full") -> str:

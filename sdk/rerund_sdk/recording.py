@@ -180,7 +180,9 @@ class RecordingStream(RecordingExtras):
         try:
             series = self._latest_series[entity_path]  # type: ignore[index]
             if series.fields is entity._fields and series.timelines is timelines and not extra:  # type: ignore[union-attr]
-                cells = self._own_cells(entity) if entity._borrowed else entity._cells  # type: ignore[union-attr]
+                cells = entity._cells  # type: ignore[union-attr]
+                if entity._borrowed:  # type: ignore[union-attr]
+                    cells = self._owned(series.fields, cells)
                 series.data.extend((nanos, *values, *cells))
                 if not series.queued:
                     self._batcher.queue(series)
@@ -227,9 +229,6 @@ class RecordingStream(RecordingExtras):
                     found[field.descriptor.component] = (field, cell)
         merged = tuple(field for field, _ in found.values())
         return _combinations.setdefault(tuple(map(id, merged)), merged), tuple(cell for _, cell in found.values())
-
-    def _own_cells(self, entity: Any) -> tuple[Cell, ...]:
-        return self._owned(entity._fields, entity._cells)
 
     def _owned(self, fields: tuple[Field, ...], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
         """Copies of the cells that the caller could change. Large ones may wait a moment (batcher.py)."""

@@ -16,7 +16,6 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 from rerund_sdk import links, places
 from rerund_sdk.control import ControlClient
@@ -58,13 +57,8 @@ def browse(url: str) -> None:
 
 
 def page_url(base: str, store: Store) -> str:
-    """The page of a recording; the web server's names.py has the same rule."""
-    return f"{base}/rerun/{_segment(store.application_id)}/{_segment(store.recording_id)}"
-
-
-def _segment(text: str) -> str:
-    tilde = "~" if text.startswith("~") or text in ("", ".", "..") else ""
-    return tilde + quote(text, safe="", errors="surrogatepass")
+    """The page of a recording that holds the Rerun web viewer."""
+    return f"{base}/rerun/{links.recording_path(store.application_id, store.recording_id)}"
 
 
 def has_display() -> bool:
