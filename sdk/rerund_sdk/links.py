@@ -1,8 +1,8 @@
 """Links to a daemon's pages, with the token that they want where they want one: for programs of the daemon's user.
 
 A recording is named in them by APPLICATION/RECORDING, each an id percent-encoded as UTF-8. Browsers resolve the
-segments "", "." and ".." before a server sees them, so those ids get a tilde in front, and so do ids that begin with one.
-Every id has exactly one such name; rerund/web/names.py reads it, and client/src/names.ts makes it, too.
+segments "", "." and ".." before a server sees them, so those ids get a tilde in front, and so do ids that begin with
+one. Every id has exactly one such name; rerund/web/names.py reads it, and client/src/names.ts makes it, too.
 """
 
 from __future__ import annotations
