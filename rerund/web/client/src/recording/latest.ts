@@ -1,70 +1,32 @@
 /** Keeps what some entities are at the time that is shown: asks again when the time moves or something came. */
 
-import { effect, signal, type ReadonlySignal } from "@preact/signals";
+import { signal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { merged, type Components, type SentEntity } from "./components";
-import { onChange, recording, shownTime, timeline } from "./model";
+import { Following } from "./following";
+import { recording, shownTime, timeline } from "./model";
 import { Disconnected } from "./window";
 
 export type Latest = ReadonlyMap<string, Components>; // by entity path
 
 const NOTHING: Latest = new Map();
 
-/**
- * One question at a time: while an answer is on its way, what happens only makes it ask once more. So a slow link gets
- * fewer answers, each of the moment, and a fast one as many as can be drawn.
- */
-class LatestQuery {
+class LatestQuery extends Following {
   readonly latest = signal<Latest>(NOTHING);
   readonly error = signal("");
-  private asking = false;
-  private stale = false;
-  private stopped = false;
-  private readonly stops: (() => void)[];
 
   constructor(
-    private readonly paths: string[],
+    paths: string[],
     private readonly components: string[] | undefined,
   ) {
-    const own = new Set(paths);
-    this.stops = [
-      onChange((changed) => {
-        if (shownTime.peek() === null && (changed === null || [...changed].some((path) => own.has(path)))) this.refresh();
-      }),
-      effect(() => {
-        void shownTime.value;
-        void timeline.value?.name;
-        this.refresh();
-      }),
-    ];
+    super(paths);
   }
 
-  stop(): void {
-    this.stopped = true;
-    for (const stop of this.stops) stop();
+  protected failed(error: unknown): void {
+    if (!(error instanceof Disconnected)) this.error.value = String(error);
   }
 
-  private refresh(): void {
-    this.stale = true;
-    if (!this.asking) void this.ask();
-  }
-
-  private async ask(): Promise<void> {
-    this.asking = true;
-    try {
-      while (this.stale && !this.stopped) {
-        this.stale = false;
-        await this.askOnce();
-        await new Promise(requestAnimationFrame);
-      }
-    } catch (error) {
-      if (!(error instanceof Disconnected)) this.error.value = String(error);
-    } finally {
-      this.asking = false;
-    }
-  }
-
-  private async askOnce(): Promise<void> {
+  protected async askOnce(): Promise<void> {
     const line = timeline.peek();
     if (!this.paths.length) return;
     const before = this.latest.peek();
@@ -98,7 +60,7 @@ export function useLatest(paths: string[], components?: string[]): { latest: Rea
   const key = JSON.stringify([paths, components]);
   const [query, setQuery] = useState<LatestQuery | null>(null);
   useEffect(() => {
-    const made = new LatestQuery(paths, components);
+    const made = new LatestQuery(paths, components).start();
     setQuery(made);
     return () => made.stop();
   }, [key]);

@@ -1,8 +1,9 @@
 /** Text logs, the latest row first; older rows come when one scrolls there. */
 
-import { effect, signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { onChange, recording, shownTime, timeline, goTo } from "../model";
+import { Following } from "../following";
+import { recording, shownTime, timeline, goTo } from "../model";
 import { timeText } from "../time";
 import { Disconnected } from "../window";
 
@@ -29,55 +30,20 @@ interface Page {
   backTo: Place | null;
 }
 
-class Rows {
+class Rows extends Following {
   readonly rows = signal<Row[]>([]);
   readonly backTo = signal<Place | null>(null); // older rows may be before this
-  private readonly stops: (() => void)[];
-  private asking = false;
-  private stale = false;
-  private stopped = false;
 
   constructor(
-    private readonly paths: string[],
+    paths: string[],
     private readonly level: string,
     private readonly text: string,
   ) {
-    const own = new Set(paths);
-    this.stops = [
-      onChange((changed) => {
-        if (shownTime.peek() === null && (changed === null || [...changed].some((path) => own.has(path)))) this.refresh();
-      }),
-      effect(() => {
-        void shownTime.value;
-        void timeline.value?.name;
-        this.refresh();
-      }),
-    ];
+    super(paths);
   }
 
-  stop(): void {
-    this.stopped = true;
-    for (const stop of this.stops) stop();
-  }
-
-  private refresh(): void {
-    this.stale = true;
-    if (!this.asking) void this.run();
-  }
-
-  private async run(): Promise<void> {
-    this.asking = true;
-    try {
-      while (this.stale && !this.stopped) {
-        this.stale = false;
-        await this.newest();
-        await new Promise(requestAnimationFrame);
-      }
-    } catch (error) {
-      if (!(error instanceof Disconnected)) throw error;
-    } finally {
-      this.asking = false;
-    }
+  protected failed(error: unknown): void {
+    if (!(error instanceof Disconnected)) throw error;
   }
 
   private async ask(before: bigint | Place | null): Promise<Page> {
@@ -95,7 +61,7 @@ class Rows {
   }
 
   /** All rows that came since the last look, so that no event is left out, whatever the link. */
-  private async newest(): Promise<void> {
+  protected async askOnce(): Promise<void> {
     const shown = shownTime.peek();
     const known = shown === null ? this.rows.peek() : [];
     const knownIds = new Set(known.map((row) => row.row_id));
@@ -147,7 +113,7 @@ export function TextLogView({ paths }: { paths: string[] }) {
   const [rows, setRows] = useState<Rows | null>(null);
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const made = new Rows(paths, level, text);
+    const made = new Rows(paths, level, text).start();
     setRows(made);
     return () => made.stop();
   }, [paths.join("\n"), level, text]);
