@@ -6,8 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from rerund_sdk import any_value
 from tests.daemons import Daemon, fresh_folder
 from tests.homes import Home
+
+
+@pytest.fixture(autouse=True)
+def no_known_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK remembers for a process's life of what type a component was; a test is to be as a process of its own."""
+    monkeypatch.setattr(any_value, "_known", {})
 
 
 @pytest.fixture
