@@ -224,7 +224,10 @@ class Intake:
 
     def _on_append(self, identity: bytes, append: wire.Append) -> None:
         producer = self._reception.known(identity, append.seq)
-        if producer is None or not self._is_next(producer, append.seq):
+        if producer is None:
+            return
+        producer.hear_of(append)
+        if not self._is_next(producer, append.seq):
             return
         largest, limit = max(entry.size for entry in append.entries), self._reception.welcome.max_message_bytes
         if largest > limit:

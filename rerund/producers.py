@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rerund.recording import Recording
-from rerund_sdk.wire import Hello
+from rerund_sdk.wire import Append, Hello
 
 
 class ProducerInfo(NamedTuple):
@@ -24,6 +24,8 @@ class ProducerInfo(NamedTuple):
     sdk_version: str
     connected: float  # seconds since the epoch
     idle_secs: float  # since anything came from it
+    lag_secs: float  # from the log_time of its latest row to its arrival; 0.0: unknown
+    waiting_bytes: int  # that it keeps because they were not sent yet, about
     messages: int
     rows: int
     bytes: int
@@ -48,7 +50,16 @@ class Producer:
         self.rows = 0
         self.bytes = 0
         self.lost_rows = 0
+        self.lag_secs = 0.0
+        self.waiting_bytes = 0
         self.losses_id = b""  # of the last losses that are in the log
+
+    def hear_of(self, append: Append) -> None:
+        """What an append tells, whether it is taken or not. Clocks of other machines may be ahead of ours."""
+        self.waiting_bytes = append.waiting_bytes
+        logged = next((each.max for each in append.entries[-1].ranges if each.timeline == "log_time"), None)
+        if logged is not None:
+            self.lag_secs = max(0.0, self.last_heard - logged / 1e9)
 
     def info(self, now: float) -> ProducerInfo:
         hello = self.hello
@@ -62,6 +73,8 @@ class Producer:
             hello.sdk_version,
             self.connected,
             max(0.0, now - self.last_heard),
+            self.lag_secs,
+            self.waiting_bytes,
             self.messages,
             self.rows,
             self.bytes,

@@ -157,6 +157,24 @@ def test_what_memory_does_not_hold_goes_over_the_disk_and_comes_back_in_order(ma
     assert box.outbox.memory == 0
 
 
+def test_an_append_tells_how_much_waits_behind_it_in_memory_and_on_disk(make_box: Callable[..., Box]) -> None:
+    box = make_box(memory_bytes=4 * MIB, spill_bytes=64 * MIB)
+    for _ in range(150):
+        box.put(message("/image", size=200_000))
+    first = box.next_append()
+    assert first is not None
+    second = box.next_append()
+    assert second is not None
+    waiting = [box.outbox.waiting_behind(each) for each in (first, second)]
+    assert 28_000_000 < waiting[0] < 30_500_000
+    assert waiting[0] - waiting[1] == second.cost
+    box.outbox.acked(first.seq)
+    assert box.outbox.waiting_behind(second) == waiting[1]
+    box.outbox.acked(second.seq)
+    box.receive_all()
+    assert (box.outbox.memory, box.outbox.disk) == (0, 0)
+
+
 def test_order_holds_while_it_is_filled_and_drained_at_once(make_box: Callable[..., Box]) -> None:
     box = make_box(memory_bytes=2 * MIB, spill_bytes=256 * MIB)
     given = [message(f"/image/{n % 2}", size=20_000 + n * 97 % 60_000) for n in range(1500)]

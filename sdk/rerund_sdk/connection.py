@@ -21,11 +21,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import zmq
-import zmq.utils.garbage  # lets go of frames that are sent without a copy, until its own exit hook has run
-from zmq.utils.monitor import recv_monitor_message
 
 from rerund_sdk import keys, wire
 from rerund_sdk.batcher import close_all_before_others
+from rerund_sdk.daemon_link import GOODBYE_MS, Link, opened_link
 from rerund_sdk.errors import BadWireMessage, WrongVersion
 from rerund_sdk.outbox import InFlight, Outbox
 
@@ -33,14 +32,9 @@ logger = logging.getLogger("rerund_sdk")
 
 PING_SECS: Final = 1.0
 SILENCE_SECS: Final = 3.0  # a daemon that says nothing for so long counts as away
-_RECONNECT_MS: Final = (50, 500)  # first and longest pause of ZeroMQ between two attempts
-_TCP_HEARTBEAT_MS: Final = (2_000, 10_000)  # interval, timeout: finds out about pulled cables
 _DECLARE_SECS: Final = 5.0  # losses are told at once, and then so often while they go on
-_GOODBYE_MS: Final = 200  # what the last message may take to leave
 _BACKOFF_SECS: Final = (0.1, 5.0)  # first and longest pause after "not-now", or between links that fail at once
 _UNLIMITED: Final = 2**63
-_BROKEN: Final = zmq.EVENT_DISCONNECTED | keys.REFUSALS
-_JOIN_BYTES: Final = 64 * 1024  # parts below are joined into one frame, larger ones are sent without a copy
 
 
 class Connection:
@@ -126,7 +120,7 @@ class Connection:
         while not self._stopped.is_set():
             was_welcome = False
             try:
-                with _opened_link(context, self.endpoint, self._bell[0], self._credentials) as link:
+                with opened_link(context, self.endpoint, self._bell[0], self._credentials) as link:
                     was_welcome = self._talk(link)
                     self._tell_of_locked_door(link.refusal())
             except zmq.ZMQError as error:  # no more file descriptors, or an address that cannot be
@@ -135,9 +129,9 @@ class Connection:
             pause = 0.0 if was_welcome else min(max(pause * 2, _BACKOFF_SECS[0]), 1.0)
             self._stopped.wait(pause)
         if context is not self._context:
-            context.term()  # waits for the goodbye, _GOODBYE_MS at most
+            context.term()  # waits for the goodbye, GOODBYE_MS at most
 
-    def _talk(self, link: _Link) -> bool:
+    def _talk(self, link: Link) -> bool:
         """Use a link until it breaks, or until the end. Whether it came to a welcome."""
         talk = _Talk(link, self._outbox)
         self._say_hello(link)
@@ -158,9 +152,9 @@ class Connection:
             self._say_goodbye(link, talk)
         return talk.was_welcome
 
-    def _say_goodbye(self, link: _Link, talk: _Talk) -> None:
+    def _say_goodbye(self, link: Link, talk: _Talk) -> None:
         """Declare what was lost and wait a moment until it is written; then the last word."""
-        until = time.monotonic() + _GOODBYE_MS / 1000
+        until = time.monotonic() + GOODBYE_MS / 1000
         while (report := self._outbox.loss_report()) and (left := until - time.monotonic()) > 0:
             link.send(wire.Ping(report.losses, report.id))
             while self._outbox.loss_report() is report and left > 0 and link.wait(left):
@@ -173,13 +167,13 @@ class Connection:
         with contextlib.suppress(BlockingIOError):
             os.read(self._bell[0], 4096)
 
-    def _say_hello(self, link: _Link) -> None:
+    def _say_hello(self, link: Link) -> None:
         limit = self.welcome.max_message_bytes if self.welcome is not None else _UNLIMITED
         if self._outbox.close_gaps(limit):
             self.producer_id = os.urandom(wire.PRODUCER_ID_SIZE)
         link.send(self._hello(self.producer_id))
 
-    def _hear(self, link: _Link, talk: _Talk) -> None:
+    def _hear(self, link: Link, talk: _Talk) -> None:
         for frames in link.received():
             self._last_heard = time.monotonic()
             talk.is_asked = False
@@ -201,7 +195,7 @@ class Connection:
             elif isinstance(message, wire.Reject):
                 self._rejected(link, talk, message)
 
-    def _welcomed(self, link: _Link, talk: _Talk, welcome: wire.Welcome) -> None:
+    def _welcomed(self, link: Link, talk: _Talk, welcome: wire.Welcome) -> None:
         self.welcome = welcome
         self._lock_told = False
         self._reject_told = False
@@ -212,7 +206,7 @@ class Connection:
         else:
             talk.begin()
 
-    def _rejected(self, link: _Link, talk: _Talk, reject: wire.Reject) -> None:
+    def _rejected(self, link: Link, talk: _Talk, reject: wire.Reject) -> None:
         if reject.code == "unknown-producer":
             if talk.is_open:  # of many rejects only the first asks for a hello
                 talk.is_open = False
@@ -239,13 +233,13 @@ class Connection:
             self._lock_told = self._away_told = True
             logger.error("the daemon at %s does not let us in, rows are kept: %s", self.endpoint, reason)
 
-    def _ask_if_silent(self, link: _Link, talk: _Talk) -> None:
+    def _ask_if_silent(self, link: Link, talk: _Talk) -> None:
         silent = time.monotonic() - self._last_heard
         if talk.was_welcome and silent > PING_SECS and not talk.is_asked:
             talk.is_asked = True
             link.send(wire.Ping())
 
-    def _declare_losses(self, link: _Link, talk: _Talk) -> None:
+    def _declare_losses(self, link: Link, talk: _Talk) -> None:
         now = time.monotonic()
         if talk.is_open and now >= self._declare_next and (report := self._outbox.loss_report()):
             self._declare_next = now + _DECLARE_SECS
@@ -270,7 +264,7 @@ class Connection:
 class _Talk:
     """What is agreed on one link."""
 
-    def __init__(self, link: _Link, outbox: Outbox) -> None:
+    def __init__(self, link: Link, outbox: Outbox) -> None:
         self.is_open = False  # the daemon takes appends
         self.was_welcome = False
         self.is_asked = False  # a ping is on its way
@@ -291,9 +285,9 @@ class _Talk:
         if time.monotonic() < self._paused_until:
             return
         for append in self._again:
-            self._link.send_append(append)
+            self._link.send_append(append, self._outbox.waiting_behind(append))
         while following := self._outbox.next_append(max_message_bytes):
-            self._link.send_append(following)
+            self._link.send_append(following, self._outbox.waiting_behind(following))
 
     def pause(self, reason: str) -> None:
         """The daemon takes nothing for a moment; then all in flight is sent again."""
@@ -324,94 +318,3 @@ class _Talk:
         """When to act though nothing happens."""
         paused = self._paused_until - time.monotonic()
         return min(paused, PING_SECS) if paused > 0 else PING_SECS
-
-
-class _Link:
-    """One socket and its monitor."""
-
-    def __init__(
-        self, context: zmq.Context[Any], endpoint: str, bell: int, credentials: keys.Credentials | None
-    ) -> None:
-        self._credentials = credentials
-        self._socket = context.socket(zmq.DEALER)
-        self._socket.linger = 0
-        self._socket.sndhwm = 0  # the outbox's window is the limit
-        self._socket.rcvhwm = 0
-        self._socket.reconnect_ivl, self._socket.reconnect_ivl_max = _RECONNECT_MS
-        self._socket.copy_threshold = _JOIN_BYTES
-        if endpoint.startswith("tcp:"):
-            self._socket.heartbeat_ivl, self._socket.heartbeat_timeout = _TCP_HEARTBEAT_MS
-        if credentials is not None:
-            credentials.apply_to(self._socket)
-        self._monitor = self._socket.get_monitor_socket(_BROKEN)
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._monitor, zmq.POLLIN)
-        self._poller.register(bell, zmq.POLLIN)
-        self._endpoint = endpoint
-
-    def connect(self) -> None:
-        """Begin; ZeroMQ goes on trying. Raises ZMQError if there can be no such address."""
-        self._socket.connect(self._endpoint)
-
-    def wait(self, timeout_secs: float) -> bool:
-        """Wait for the daemon, the bell or the timeout; False once the link is broken."""
-        return self._monitor not in dict(self._poller.poll(int(timeout_secs * 1000)))
-
-    def refusal(self) -> str:
-        """Why the link broke, if it was for a key; "" if not, or if it did not break."""
-        if not self._monitor.poll(0):
-            return ""
-        told = recv_monitor_message(self._monitor)
-        return keys.refusal(told["event"], told["value"], self._credentials)
-
-    def received(self) -> Iterator[list[bytes]]:
-        with contextlib.suppress(zmq.Again):
-            while True:
-                yield self._socket.recv_multipart(zmq.NOBLOCK)
-
-    def send(self, message: wire.Message) -> None:
-        self._socket.send_multipart(wire.encode(message))
-
-    def send_append(self, append: InFlight) -> None:
-        entries = tuple(queued.message.entry for queued in append.batch)
-        header, *parts = wire.encode(
-            wire.Append(append.seq, entries, tuple(part for queued in append.batch for part in queued.message.data))
-        )
-        self._socket.send_multipart([header, *_joined(parts)], copy=False)
-
-    def say_goodbye(self, goodbye: wire.Goodbye) -> None:
-        self._socket.linger = _GOODBYE_MS
-        self.send(goodbye)
-
-    def close(self) -> None:
-        self._socket.disable_monitor()
-        self._monitor.close(0)
-        self._socket.close()
-
-
-@contextlib.contextmanager
-def _opened_link(
-    context: zmq.Context[Any], endpoint: str, bell: int, credentials: keys.Credentials | None
-) -> Iterator[_Link]:
-    link = _Link(context, endpoint, bell, credentials)
-    try:
-        link.connect()
-        yield link
-    finally:
-        link.close()
-
-
-def _joined(parts: list[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    """The same bytes in fewer frames: a small frame costs more than its copy."""
-    small: list[bytes | memoryview] = []
-    for part in parts:
-        if len(part) < _JOIN_BYTES:
-            small.append(part)
-            continue
-        if small:
-            yield b"".join(small)
-            small = []
-        yield part
-    if small:
-        yield b"".join(small)

@@ -124,6 +124,7 @@ class Outbox:
         self.singly: deque[Queued] = deque()  # of appends that were refused: to be sent one by one
         self.in_flight: deque[InFlight] = deque()
         self.memory = 0  # bytes
+        self.disk = 0  # bytes, as they would be in memory
         self.disk_takes_more = False  # set by the spiller while it can write
         self.wants_back = False  # somebody sends, so the spiller should read back; it resets this
         self.on_tail: Callable[[], None] = lambda: None  # the spiller's: called, with the lock held, when it has work
@@ -169,6 +170,12 @@ class Outbox:
         with self.changed:
             for message in messages:
                 self._put(message)
+
+    def waiting_behind(self, append: InFlight) -> int:
+        """Bytes that are not delivered once `append` is."""
+        with self.changed:
+            sent = sum(each.cost for each in self.in_flight if each.seq <= append.seq)
+            return max(0, self.memory + self.disk - sent)
 
     def wait_delivered(self, number: int, deadline: float) -> bool:
         """Whether all messages up to `number` are delivered, or given up, by `deadline` (of time.monotonic())."""

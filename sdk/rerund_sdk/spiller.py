@@ -146,7 +146,9 @@ class Spiller:
         with self._outbox.changed:
             for queued in batch:
                 queue.push_head(queued)
-                self._outbox.memory += cost(queued)
+            size = sum(map(cost, batch))
+            self._outbox.memory += size
+            self._outbox.disk -= size
             queue.on_disk -= len(batch)
             queue.first_on_disk = spill.first_number
         self._on_readable()
@@ -175,7 +177,9 @@ class Spiller:
             written, queue.writing = queue.writing, []
             queue.on_disk += len(written)
             queue.first_on_disk = spill.first_number
-            self._outbox.memory -= sum(map(cost, written))
+            size = sum(map(cost, written))
+            self._outbox.memory -= size
+            self._outbox.disk += size
             self._outbox.changed.notify_all()
 
     def _make_room(self, queue: Queue, size: int) -> None:
@@ -187,6 +191,7 @@ class Spiller:
                 with self._outbox.changed:
                     victim.on_disk -= len(dropped)
                     victim.first_on_disk = spill.first_number
+                    self._outbox.disk -= sum(map(cost, dropped))
                     self._outbox.lose([queued.message.entry for queued in dropped])
 
     def _failed(self, error: OSError) -> None:

@@ -79,6 +79,7 @@ class Append(NamedTuple):
     seq: int  # 1, 2, 3... for each producer
     entries: tuple[IndexEntry, ...]
     data: tuple[bytes | memoryview, ...]  # together exactly the messages that `entries` names
+    waiting_bytes: int = 0  # that the producer keeps behind this append, about
 
 
 class Ack(NamedTuple):
@@ -254,7 +255,7 @@ def _append(header: dict[str, Any], data: tuple[bytes | memoryview, ...]) -> App
     if seq < 1 or not entries:
         raise BadWireMessage(f"append has seq {seq} and {len(entries)} entries, must have at least 1 of each")
     check_framing(entries, data)
-    return Append(seq, entries, data)
+    return Append(seq, entries, data, _count({"waiting_bytes": 0, **header}, "waiting_bytes"))
 
 
 def check_framing(entries: Sequence[IndexEntry], data: Frames) -> None:
