@@ -98,7 +98,7 @@ def make_box(tmp_path: Path) -> Iterator[Callable[..., Box]]:
 
     yield make
     for box in boxes:
-        box.spiller.close(time.monotonic() + 5)
+        box.spiller.close()
 
 
 def test_messages_leave_in_the_order_they_came(make_box: Callable[..., Box]) -> None:
@@ -201,7 +201,7 @@ def test_a_spill_segment_is_a_valid_rrd_of_its_recording(make_box: Callable[...,
     given = [message("/image", size=100_000) for _ in range(40)]
     box.put(*given)
     box.wait_on_disk(30)
-    rest = box.spiller.close(time.monotonic() + 10)
+    rest = box.spiller.close()
     assert rest.messages == 40
     found = []
     for path in sorted((tmp_path / "spill").glob("*.rrd")):
@@ -225,7 +225,7 @@ def test_spill_files_are_locked_while_their_producer_lives_and_free_after(
     with path.open("rb") as file:
         with pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        box.spiller.close(time.monotonic() + 10)
+        box.spiller.close()
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -235,7 +235,7 @@ def test_no_file_remains_when_all_was_delivered(make_box: Callable[..., Box], tm
     box.receive_all()
     wait_until(lambda: list((tmp_path / "spill").iterdir()) == [])
     assert box.spiller.nbytes == 0
-    assert box.spiller.close(time.monotonic() + 10) == (0, ())
+    assert box.spiller.close() == (0, ())
 
 
 def test_drop_oldest_keeps_static_data_and_text_and_the_newest_images(

@@ -33,7 +33,7 @@ from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.errors import RerundError
 from rerund_sdk.messages import ArrowMsgWriter
 from rerund_sdk.series import Rows, Series
-from rerund_sdk.sinks import BufferSink, EncodedMessage, Flushed, Level, Sink, Store
+from rerund_sdk.sinks import BufferSink, Dismissible, EncodedMessage, Flushed, Level, Sink, Store
 from rerund_sdk.time import Timelines
 
 logger = logging.getLogger("rerund_sdk")
@@ -48,7 +48,8 @@ _PART_BYTES: Final = 1024 * 1024  # a row of half of that or more travels alone 
 _PART_ROWS: Final = 4096  # few enough to stay in the processor's cache: tests/bench/bench_log.py
 HEAVY_LIMIT: Final = 64 * 1024 * 1024  # bytes of rows not yet encoded, beyond which `log` waits a moment...
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
-CLOSE_SECS: Final = 2.0  # what the end of a program, or the change of a mode, waits for at most
+CLOSE_SECS: Final = 2.0  # what the end of a program, or the change of a mode, waits for at most...
+LEAVE_SECS: Final = 0.6  # ...of which this is for the last word, and for writing down what was not delivered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +202,7 @@ class Batcher:
             self._run_in_thread(lambda: self._replace_sinks(next_sinks))
             for sink in in_use:
                 if sink not in next_sinks:
-                    sink.flush(deadline)
+                    sink.flush(deadline - LEAVE_SECS)
                     sink.close()
 
     def _open(self, sinks: Sequence[Sink]) -> None:
@@ -240,6 +241,13 @@ class Batcher:
 
     def close(self, deadline: float) -> None:
         """Send what waits, close the sinks, end the thread. Idempotent."""
+        self.settle(deadline - LEAVE_SECS)
+        with self._control:
+            for sink in self._sinks:
+                sink.close()
+
+    def settle(self, deadline: float) -> None:
+        """Send what waits, end the thread, and have the sinks begin to end; `close` waits for them. Idempotent."""
         with self._control:
             if self._closed:
                 return
@@ -248,7 +256,8 @@ class Batcher:
             self._closed = True
             for sink in self._sinks:
                 sink.flush(deadline)
-                sink.close()
+                if isinstance(sink, Dismissible):
+                    sink.dismiss()
 
     def _stop(self) -> None:
         self._closed = True
@@ -414,7 +423,10 @@ _exit_hook_of = 0  # the process that has one
 def close_all(deadline: float | None = None) -> None:
     """Close every recording of this process; by default within the time that an exit may take."""
     until = time.monotonic() + CLOSE_SECS if deadline is None else deadline
-    for batcher in list(_live):
+    live = list(_live)
+    for batcher in live:
+        batcher.settle(until - LEAVE_SECS)
+    for batcher in live:  # all their sinks are ending by now, so that many take no longer than one
         batcher.close(until)
 
 

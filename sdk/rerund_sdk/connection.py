@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import zmq
 
-from rerund_sdk import keys, wire
+from rerund_sdk import keys, patience, wire
 from rerund_sdk.batcher import close_all_before_others
 from rerund_sdk.daemon_link import GOODBYE_MS, Link, opened_link
 from rerund_sdk.errors import BadWireMessage, WrongVersion
@@ -32,6 +32,7 @@ logger = logging.getLogger("rerund_sdk")
 
 PING_SECS: Final = 1.0
 SILENCE_SECS: Final = 3.0  # a daemon that says nothing for so long counts as away
+_STOP_SECS: Final = 1.0  # twice what the last word may take, and more
 _DECLARE_SECS: Final = 5.0  # losses are told at once, and then so often while they go on
 _BACKOFF_SECS: Final = (0.1, 5.0)  # first and longest pause after "not-now", or between links that fail at once
 _UNLIMITED: Final = 2**63
@@ -95,13 +96,17 @@ class Connection:
     def hurry(self) -> None:
         """Nothing to do: all is sent at once and acknowledged."""
 
-    def stop(self, deadline: float) -> None:
-        """Say goodbye and end the thread; it needs a moment, not what is still unsent."""
-        self._stopped.set()
-        self._rung = False
-        self.ring()
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-        if not self._thread.is_alive():
+    def dismiss(self) -> None:
+        """Have the thread say goodbye and end; it needs a moment, not what is still unsent."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            self._rung = False
+            self.ring()
+
+    def stop(self) -> None:
+        """Wait until it has ended."""
+        self.dismiss()
+        if self._thread.ident is None or patience.join(self._thread, _STOP_SECS):
             self._close_bell()
 
     def after_fork(self) -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from rerund_sdk import places
 from rerund_sdk.losses import producer_name, report_message
@@ -22,8 +21,6 @@ from rerund_sdk.sinks import EncodedMessage, Store
 from rerund_sdk.spiller import Spiller
 
 logger = logging.getLogger("rerund_sdk")
-
-_CLOSE_SECS: Final = 1.0  # for the last word, and again for writing down what is left
 
 
 class DeliveryStatus(NamedTuple):
@@ -54,8 +51,11 @@ class Courier(Protocol):
     def hurry(self) -> None:
         """Somebody waits for all that was put to be acknowledged."""
 
-    def stop(self, deadline: float) -> None:
-        """End; what is unsent stays in the outbox."""
+    def dismiss(self) -> None:
+        """Begin to end, without waiting; what is unsent stays in the outbox. Idempotent."""
+
+    def stop(self) -> None:
+        """End, if that does not take too long."""
 
     def after_fork(self) -> None:
         """In the child: forget the thread and its sockets."""
@@ -125,6 +125,11 @@ class DeliverySink(ABC):
         """Whether the other side has told that what it has survives a power cut."""
         return False
 
+    def dismiss(self) -> None:
+        """Begin to end the connection; `close` waits for it. Idempotent."""
+        if self._courier is not None:
+            self._courier.dismiss()
+
     def close(self) -> None:
         """End the connection; what is not delivered is left on disk."""
         if self._closed:
@@ -132,8 +137,8 @@ class DeliverySink(ABC):
         self._closed = True
         if self._courier is None or self._spiller is None:
             return
-        self._courier.stop(time.monotonic() + _CLOSE_SECS)
-        rest = self._spiller.close(time.monotonic() + _CLOSE_SECS)
+        self._courier.stop()
+        rest = self._spiller.close()
         if rest.messages and rest.paths:
             where = ", ".join(map(str, rest.paths))
             logger.warning("%s has not taken %d messages: they are kept in %s", self.endpoint, rest.messages, where)

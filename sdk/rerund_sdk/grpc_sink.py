@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from rerund_sdk import patience
 from rerund_sdk.delivery_sink import DeliverySink
 from rerund_sdk.errors import ModeError
 from rerund_sdk.messages import varint
@@ -35,6 +35,7 @@ _METHOD: Final = "/rerun.sdk_comms.v1alpha1.MessageProxyService/WriteMessages"
 _UNLIMITED: Final = 2**63
 _IDLE_SECS: Final = 0.5  # of silence that end a stream
 _RETRY_SECS: Final = 0.5
+_STOP_SECS: Final = 1.0
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -102,11 +103,15 @@ class GrpcStream:
     def hurry(self) -> None:
         self._bell.ring(hurry=True)
 
-    def stop(self, deadline: float) -> None:
+    def dismiss(self) -> None:
         self._bell.ring(stop=True)
+
+    def stop(self) -> None:
+        self.dismiss()
         if self._channel is not None:
             self._channel.close()
-        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if self._thread.ident is not None:
+            patience.join(self._thread, _STOP_SECS)
 
     def after_fork(self) -> None:
         _inherited.append(self)  # to free the parent's channel here would make gRPC close it

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from rerund_sdk import patience
+
 _LONGEST_SECS: Final = 5.0  # should not take half of it; the thread that was interrupted may hold what it needs
 
 
@@ -29,7 +31,7 @@ def close_before(close: Callable[[], None]) -> None:
         closing = threading.Thread(target=close, name="rerund closing", daemon=True)
         try:
             closing.start()
-            closing.join(_LONGEST_SECS)
+            patience.join(closing, _LONGEST_SECS)
         finally:
             os.kill(os.getpid(), number)
 

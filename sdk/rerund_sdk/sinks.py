@@ -7,7 +7,7 @@ buffer of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from rerund_sdk.wire import IndexEntry
 
@@ -67,6 +67,14 @@ class Sink(Protocol):
 
     def after_fork(self) -> None:
         """In a forked child: forget sockets, files and unsent messages without touching them: the parent has them."""
+
+
+@runtime_checkable
+class Dismissible(Protocol):
+    """A sink whose end takes a moment."""
+
+    def dismiss(self) -> None:
+        """Begin to end, without waiting; `close` comes next. Idempotent."""
 
 
 class SinkHolder(Protocol):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from rerund_sdk import patience
 from rerund_sdk.losses import LossReport
 from rerund_sdk.outbox import MIB, Outbox, Queue, cost
 from rerund_sdk.sinks import EncodedMessage
@@ -21,6 +22,7 @@ from rerund_sdk.spill import Queued, SpillQueue
 logger = logging.getLogger("rerund_sdk")
 
 RETRY_SECS: Final = 5.0
+STUCK_SECS: Final = 1.0
 _STEP_BYTES: Final = 4 * MIB  # written or read at a time, unless memory is small
 _REST: Final = "0"  # queue name of what was in memory at the end; sorts, and is older, before the others
 
@@ -58,6 +60,7 @@ class Spiller:
         self._thread: threading.Thread | None = None
         self._failed_at: float | None = None
         self._closing = False
+        self._left_bytes = 0  # written down at the end
         self._rest: list[Path] = []
         outbox.disk_takes_more = bool(self._limit)
         outbox.on_tail = self._has_work
@@ -77,8 +80,11 @@ class Spiller:
             self._thread = thread
         self._outbox.changed.notify_all()
 
-    def close(self, deadline: float) -> Rest:
-        """Put all that is not delivered on disk, by the deadline; delete the files if there is nothing left."""
+    def close(self) -> Rest:
+        """Put all that is not delivered on disk; delete the files if there is nothing left.
+
+        As long as the disk takes it: one that takes nothing more for STUCK_SECS is given up.
+        """
         undelivered = len(self._outbox)
         with self._outbox.changed:
             self._closing = True
@@ -91,10 +97,8 @@ class Spiller:
             except RuntimeError:  # the interpreter is ending and starts no more threads
                 self._leave_rest()
                 return Rest(undelivered, tuple(self._rest))
-        if thread is not None:
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                return Rest(undelivered, ())
+        if thread is not None and not patience.join(thread, STUCK_SECS, lambda: self._left_bytes):
+            return Rest(undelivered, ())
         return Rest(undelivered, tuple(self._rest))
 
     def after_fork(self) -> None:
@@ -215,11 +219,21 @@ class Spiller:
             in_memory.append(Queued(outbox.last_number, self._loss_message(report)))
             outbox.losses_reported(report.id)
         try:
-            if in_memory:
-                rest.append(in_memory)
+            self._leave(rest, in_memory)
             for queue, tail in tails.items():
-                if tail:
-                    self._spills[queue].append(tail)
+                self._leave(self._spills[queue], tail)
         except OSError as error:
             self._failed(error)
         self._rest = [path for spill in (rest, *self._spills.values()) for path in spill.leave()]
+
+    def _leave(self, spill: SpillQueue, left: Sequence[Queued]) -> None:
+        """Write in steps: who waits for the end sees that it goes on."""
+        step: list[Queued] = []
+        size = 0
+        for number, queued in enumerate(left, 1):
+            step.append(queued)
+            size += queued.message.entry.size
+            if size >= _STEP_BYTES or number == len(left):
+                spill.append(step)
+                self._left_bytes += size
+                step, size = [], 0
