@@ -80,6 +80,21 @@ def status(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
+def top(args: argparse.Namespace) -> int:
+    """Watch the daemon in the terminal: rates, lag, losses; q ends it.
+
+    Processes that log, recordings, entities, viewers and followed files, as they are now, with graphs of the last
+    minutes. In a pipe or on a dumb terminal pictures follow each other as lines. UNACKED is what a process still keeps
+    because the daemon did not take it yet; LATE is how old its latest rows were when they came.
+    """
+    from rerund.top import show
+
+    if not args.interval > 0:
+        raise RerundError(f"--interval is {args.interval}: give seconds above 0")
+    show(args.connect, args.server_key, args.interval, once=args.once)
+    return Exit.OK
+
+
 def logs(args: argparse.Namespace) -> int:
     """What the daemon in the background had to say."""
     path = lifecycle.log_path()
@@ -167,11 +182,19 @@ def _logs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--lines", type=int, default=100, help="how many of the last lines (default: 100)")
 
 
+def _top_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--interval", type=float, default=1.0, metavar="SECS", help="look so often (default: 1)")
+    parser.add_argument("--once", action="store_true", help="print one picture, after one interval")
+    parser.add_argument("--connect", metavar="tcp://HOST:PORT", help="a daemon elsewhere: its --control-listen")
+    parser.add_argument("--server-key", metavar="KEY", help="its public key (default: $RERUND_SERVER_KEY)")
+
+
 COMMANDS = (
     Command("start", GROUP, "", add_json, start, takes_options=True),
     Command("stop", GROUP, "", add_json, stop),
     Command("restart", GROUP, "", add_json, restart, takes_options=True),
     Command("status", GROUP, "", add_json, status),
+    Command("top", GROUP, "", _top_arguments, top),
     Command("logs", GROUP, "", _logs_arguments, logs),
     Command("run", GROUP, "", no_arguments, run, takes_options=True),
 )

@@ -55,6 +55,7 @@ def print_json(value: Any) -> None:
 
 def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Columns as wide as they must be; those whose head ends in a space are aligned to the right."""
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [
         max(len(row[column]) for row in [tuple(name.strip() for name in head), *rows]) for column in range(len(head))
     ]
@@ -64,6 +65,15 @@ def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
             for cell, width, name in zip(row, widths, head, strict=True)
         )
         print("  ".join(cells).rstrip())
+
+
+def printable(text: str) -> str:
+    """Without characters that a terminal would obey: others chose these names."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    )
 
 
 def size(count: float) -> str:
