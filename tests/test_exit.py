@@ -144,8 +144,9 @@ def test_a_program_that_is_stopped_while_it_ends_leaves_its_rows_when_it_goes_on
     assert rows_in(message for path in home.spilled() for message in messages_of(path)) == {"/a": 1000}
 
 
+@pytest.mark.usefixtures("home")
 def test_a_disk_that_goes_on_slowly_is_waited_for_and_one_that_does_not_is_given_up(
-    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     write = SpillQueue.append
     stuck = threading.Event()

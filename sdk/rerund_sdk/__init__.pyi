@@ -114,6 +114,9 @@ from .daemon_sink import DaemonSink as DaemonSink
 from .dataframe import send_chunks as send_chunks
 from .dataframe import send_dataframe as send_dataframe
 from .dataframe import send_record_batch as send_record_batch
+from .delivery_status import DeliveryStatus as DeliveryStatus
+from .delivery_status import on_connection_change as on_connection_change
+from .delivery_status import status as status
 from .encodings import Angle as Angle
 from .encodings import AnnotationInfo as AnnotationInfo
 from .encodings import ChannelDatatype as ChannelDatatype

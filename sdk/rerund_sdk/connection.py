@@ -57,6 +57,8 @@ class Connection:
         self.welcome: wire.Welcome | None = None  # of the link that stands
         self.synced_seq = 0
         self.producer_id = os.urandom(wire.PRODUCER_ID_SIZE)
+        self.on_change: Callable[[], None] = lambda: None
+        self._was_connected = False
         self._hello = hello
         self._outbox = outbox
         self._context = context
@@ -131,6 +133,7 @@ class Connection:
             except zmq.ZMQError as error:  # no more file descriptors, or an address that cannot be
                 self._tell_away(str(error))
             self.welcome = None
+            self._note_change()
             pause = 0.0 if was_welcome else min(max(pause * 2, _BACKOFF_SECS[0]), 1.0)
             self._stopped.wait(pause)
         if context is not self._context:
@@ -250,7 +253,13 @@ class Connection:
             self._declare_next = now + _DECLARE_SECS
             link.send(wire.Ping(report.losses, report.id))
 
+    def _note_change(self) -> None:
+        if self.connected != self._was_connected:
+            self._was_connected = not self._was_connected
+            self.on_change()
+
     def _tell_of_change(self) -> None:
+        self._note_change()
         now = time.monotonic()
         if self.connected:
             if self._away_told:

@@ -10,11 +10,12 @@ import logging
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from rerund_sdk import places
+from rerund_sdk import delivery_status, places
+from rerund_sdk.delivery_status import DeliveryStatus
 from rerund_sdk.losses import producer_name, report_message
 from rerund_sdk.outbox import Delivery, Outbox
 from rerund_sdk.sinks import EncodedMessage, Store
@@ -23,21 +24,11 @@ from rerund_sdk.spiller import Spiller
 logger = logging.getLogger("rerund_sdk")
 
 
-class DeliveryStatus(NamedTuple):
-    """How far the delivery of a recording is."""
-
-    endpoint: str
-    connected: bool  # the other side answers
-    undelivered_messages: int
-    memory_bytes: int
-    disk_bytes: int
-    lost_rows: int
-
-
 class Courier(Protocol):
     """A thread that empties an outbox into a connection."""
 
     producer_id: bytes
+    on_change: Callable[[], None]  # called on any thread after `connected` has changed
 
     @property
     def connected(self) -> bool: ...
@@ -169,6 +160,7 @@ class DeliverySink(ABC):
             courier.ring,
         )
         self._courier = courier
+        courier.on_change = lambda: delivery_status.changed(application_id, recording_id, self.status)
         try:
             courier.start()
         except RuntimeError:  # the interpreter is ending and starts no more threads; close() puts all on disk

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -84,6 +84,7 @@ class GrpcStream:
     def __init__(self, target: str, is_secure: bool, store: Store, outbox: Outbox) -> None:
         self.producer_id = os.urandom(16)
         self.connected = False
+        self.on_change: Callable[[], None] = lambda: None
         self._target = target
         self._is_secure = is_secure
         self._store = store
@@ -147,7 +148,9 @@ class GrpcStream:
     def _on_connectivity(self, state: grpc.ChannelConnectivity) -> None:
         import grpc
 
-        self.connected = state is grpc.ChannelConnectivity.READY
+        was_connected, self.connected = self.connected, state is grpc.ChannelConnectivity.READY
+        if self.connected != was_connected:
+            self.on_change()
         if self.connected and self._away_told:
             self._away_told = False
             logger.warning("%s answers again", self._target)

@@ -10,6 +10,7 @@ from rerund_sdk.sorbet import AUTO_INDEX
 
 if TYPE_CHECKING:
     from rerund_sdk.chunk import ChunkEncoder
+    from rerund_sdk.delivery_status import DeliveryStatus
     from rerund_sdk.memory import BinaryStream, MemoryRecording
     from rerund_sdk.outbox import Delivery
     from rerund_sdk.recording import RecordingStream
@@ -42,6 +43,18 @@ class RecordingExtras:
         from rerund_sdk import modes
 
         modes.connect_grpc(url, default_blueprint=default_blueprint, recording=self._stream)
+
+    def status(self) -> tuple[DeliveryStatus, ...]:
+        """How far delivery is to each daemon or server that this recording goes to; see `rr.status`."""
+        from rerund_sdk import delivery_status
+
+        return delivery_status.status(self._stream)
+
+    def on_connection_change(self, callback: Callable[[DeliveryStatus], None]) -> Callable[[], None]:
+        """Have `callback` called when a connection is made or breaks; see `rr.on_connection_change`."""
+        from rerund_sdk import delivery_status
+
+        return delivery_status.on_connection_change(callback, recording=self._stream)
 
     def spawn(
         self,
