@@ -1,18 +1,22 @@
 """What is known of each message of a log without reading it: an index file beside each segment, one names file for all.
 
 Form of `000001.index`: a 64-byte header, then 64-byte records in log order: one for each timeline of a message, or one
-without timeline if it has none. Form of `names`: one JSON array a line: [entity path] or [timeline, type]; records
-hold line numbers. All can be rebuilt from the segments, and is trusted only as far as its offsets chain through them.
-Rule: records are written after the log holds the message, by the log's writer alone; readers look at whole records.
+without timeline if it has none; header and records end in a checksum of their own. Records hold numbers of names
+(index_names.py). All can be rebuilt from the segments.
+Rule 1: records are written after the log holds the message, by the log's writer alone; readers look at whole records.
+Rule 2: an index is believed unread only once its header says that it is settled, which is written when segment, names
+and records are on the disk. All others are read when the log is opened, and trusted as far as checksums hold and
+offsets chain through the segment.
 """
 
 from __future__ import annotations
 
 import bisect
-import json
 import logging
 import os
 import struct
+import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,6 +24,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rerund.index_names import Names, sync_file, write_at
+from rerund.log import LOOK_SECS, bring_up
 from rerund_sdk import rrd
 from rerund_sdk.wire import IndexEntry
 
@@ -31,20 +37,26 @@ FIRST: Final = 1  # the first record of its message
 STATIC: Final = 2
 REPEATED: Final = 4  # of a segment's preamble: an earlier segment has this message
 NO_TIMELINE: Final = 0xFFFF
-NO_ENTITY: Final = ("",)  # of messages that are no chunks
 
-_RECORD: Final = struct.Struct("<QQ16sIHBBI4xqq")
+_RECORD: Final = struct.Struct("<QQ16sIHBBIqq")
+_RECORD_CHECK: Final = struct.Struct("<I")
+_RECORD_SIZE: Final = _RECORD.size + _RECORD_CHECK.size
 RECORD_DTYPE: Final = np.dtype(
     {
-        "names": ["offset", "size", "chunk_id", "entity", "timeline", "kind", "flags", "rows", "min", "max"],
-        "formats": ["<u8", "<u8", "V16", "<u4", "<u2", "u1", "u1", "<u4", "<i8", "<i8"],
-        "offsets": [0, 8, 16, 32, 36, 38, 39, 40, 48, 56],
-        "itemsize": _RECORD.size,
+        "names": ["offset", "size", "chunk_id", "entity", "timeline", "kind", "flags", "rows", "min", "max", "check"],
+        "formats": ["<u8", "<u8", "V16", "<u4", "<u2", "u1", "u1", "<u4", "<i8", "<i8", "<u4"],
+        "offsets": [0, 8, 16, 32, 36, 38, 39, 40, 44, 52, 60],
+        "itemsize": _RECORD_SIZE,
     }
 )
 _MAGIC: Final = b"RRIX"
-_VERSION: Final = 1
-_HEADER: Final = struct.Struct("<4sIQQQQQQQ")  # the last one: 1 if nobody writes there any more
+_VERSION: Final = 2
+_HEADER: Final = struct.Struct("<4sIQQQQQII")  # the last one is a state
+_HEADER_CHECK: Final = struct.Struct("<Q")
+_HEADER_SIZE: Final = _HEADER.size + _HEADER_CHECK.size
+_GROWING: Final = 0
+_RELEASED: Final = 1  # its log was closed, not only gone on with in another segment
+_SETTLED: Final = 2  # nothing is added any more, and all of it is on the disk
 _NO_CHUNK: Final = bytes(16)
 _BLOCK_RECORDS: Final = 1 << 15
 
@@ -67,70 +79,6 @@ class Place(NamedTuple):
     repeated: bool = False
 
 
-class Names:
-    """Entity paths and timelines of one recording, numbered in order of appearance."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._numbers: dict[tuple[str, ...], int] = {}
-        self.names: list[tuple[str, ...]] = []  # grows at its end alone
-        self.entities = 0  # how many of them are entity paths
-        self._unwritten: list[tuple[str, ...]] = []
-
-    def clear(self) -> None:
-        self._numbers.clear()
-        self.names.clear()
-        self.entities = 0
-        self._unwritten.clear()
-
-    def load(self) -> bool:
-        """Read the file; False if it is damaged, and then there are no names."""
-        try:
-            lines = self._path.read_bytes().splitlines(keepends=True)
-            names = [tuple(json.loads(line)) for line in lines]
-            if lines and not lines[-1].endswith(b"\n"):
-                raise ValueError("torn")
-        except FileNotFoundError:
-            return True
-        except (OSError, ValueError, TypeError):
-            return False
-        for name in names:
-            self._add(name)
-        return True
-
-    def number(self, *name: str) -> int:
-        found = self._numbers.get(name)
-        if found is None:
-            found = self._add(name)
-            self._unwritten.append(name)
-        return found
-
-    def find(self, *name: str) -> int:
-        """The number of a name, or -1. From any thread."""
-        return self._numbers.get(name, -1)
-
-    def _add(self, name: tuple[str, ...]) -> int:
-        number = self._numbers[name] = len(self.names)
-        self.names.append(name)
-        self.entities += len(name) == 1 and name != NO_ENTITY
-        return number
-
-    def write(self) -> None:
-        """Add the new names to the file. Raises OSError."""
-        if not self._unwritten:
-            return
-        lines = b"".join(json.dumps(name).encode() + b"\n" for name in self._unwritten)
-        with self._path.open("ab") as file:
-            start = file.tell()
-            try:
-                file.write(lines)
-                file.flush()
-            except OSError:
-                os.truncate(self._path, start)
-                raise
-        self._unwritten.clear()
-
-
 class SegmentIndex:
     """The index file of one segment."""
 
@@ -140,26 +88,39 @@ class SegmentIndex:
         self.records = 0  # whole ones in the file; stored by the writer, read by all
         self.totals = Totals(rrd.STREAM_HEADER_SIZE, rrd.STREAM_HEADER_SIZE, 0, 0, 0)
         self._noted_records = 0  # by the header
-        self.was_released = False  # likewise: its log was closed, not only gone on with in another segment
+        self._state = _GROWING  # likewise
         self._fd = -1
+        self._next_look = 0.0  # of time.monotonic(): whether the file still has its name
+
+    @property
+    def was_released(self) -> bool:
+        """The daemon that wrote here last has ended well, or had nothing more to write."""
+        return self._state == _RELEASED
+
+    @property
+    def settled(self) -> bool:
+        """All of it, and of its segment, is on the disk."""
+        return self._state == _SETTLED
 
     def load_totals(self) -> bool:
         """Read the header; False if there is none that fits the file."""
         try:
             with self.path.open("rb") as file:
-                head = file.read(_HEADER.size)
+                head = file.read(_HEADER_SIZE)
                 size = os.fstat(file.fileno()).st_size
-            magic, version, self._noted_records, *totals, released = _HEADER.unpack(head)
+            magic, version, self._noted_records, *totals, self._state = _HEADER.unpack(head[: _HEADER.size])
+            (check,) = _HEADER_CHECK.unpack(head[_HEADER.size :])
         except (OSError, struct.error):
             return False
-        self.totals, self.was_released = Totals(*totals), bool(released)
-        self.records = (size - _HEADER.size) // _RECORD.size
+        self.totals = Totals(*totals)
+        self.records = (size - _HEADER_SIZE) // _RECORD_SIZE
         is_whole = self._noted_records <= self.records and self.totals.first >= rrd.STREAM_HEADER_SIZE
-        return (magic, version) == (_MAGIC, _VERSION) and is_whole
+        return (magic, version, check) == (_MAGIC, _VERSION, zlib.crc32(head[: _HEADER.size])) and is_whole
 
     def trust(self, content: memoryview, names: int, check_bodies: bool) -> bool:
-        """Keep the records that chain from the segment's first message on, less the last one's; count them again.
+        """Keep the records that are good and chain from the segment's first message on; count them again.
 
+        The last message's are kept only if the header says that they are all there.
         content: the segment. check_bodies: a body that begins with a zero has not reached the disk.
         Returns whether `totals.first` is known.
         """
@@ -182,11 +143,12 @@ class SegmentIndex:
 
     def _count_chained(self, block: Records, segment_size: int, names: int, content: memoryview | None) -> int:
         """How many records of `block` go on where the counted ones end; they are counted, too."""
+        block = block[: self._count_good(block, names)]
         first_at = np.flatnonzero(block["flags"] & FIRST)
         firsts = block[first_at]
         ends = firsts["offset"] + firsts["size"]
         fits = firsts["offset"] == np.concatenate(([self.totals.end], ends[:-1])).astype(np.uint64)
-        fits &= (ends <= segment_size) & (firsts["size"] >= rrd.MESSAGE_HEADER_SIZE) & (firsts["entity"] < names)
+        fits &= (ends <= segment_size) & (firsts["size"] >= rrd.MESSAGE_HEADER_SIZE)
         if content is not None:
             has_body = fits & (firsts["size"] > rrd.MESSAGE_HEADER_SIZE)
             bodies = (firsts["offset"] + np.uint64(rrd.MESSAGE_HEADER_SIZE))[has_body]
@@ -199,6 +161,15 @@ class SegmentIndex:
             rows=self.totals.rows + int(own["rows"].sum()),
         )
         return len(block) if good == len(fits) else int(first_at[good])
+
+    def _count_good(self, block: Records, names: int) -> int:
+        """How many records stand before the first that is damaged, or uses a name that is not there."""
+        data = memoryview(block.tobytes())
+        starts = range(0, len(data), _RECORD_SIZE)
+        checks = np.fromiter((zlib.crc32(data[at : at + _RECORD.size], self.number) for at in starts), np.uint32)
+        fits = (checks == block["check"]) & (block["entity"] < names)
+        fits &= (block["timeline"] < names) | (block["timeline"] == NO_TIMELINE)
+        return len(block) if fits.all() else int(np.argmin(fits))
 
     def _drop_last_message(self, count: int) -> int:
         """Forget the last of `count` records' messages, which may lack records: it is looked at again."""
@@ -226,31 +197,44 @@ class SegmentIndex:
 
     def _rewrite(self) -> None:
         fd = self._open_fd()
-        os.ftruncate(fd, _HEADER.size + self.records * _RECORD.size)
+        os.ftruncate(fd, _HEADER_SIZE + self.records * _RECORD_SIZE)
         self.write_totals()
 
     def _open_fd(self) -> int:
+        now = time.monotonic()
+        if self._fd >= 0 and now > self._next_look:
+            self._look()
         if self._fd < 0:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._next_look = now + LOOK_SECS
         return self._fd
+
+    def _look(self) -> None:
+        """As Log looks at its segment. Raises OSError."""
+        if not os.path.samestat(self.path.stat(), os.fstat(self._fd)):
+            bring_up(self.path, self._fd, _HEADER_SIZE + self.records * _RECORD_SIZE)
+            self.release()
+        self._next_look = time.monotonic() + LOOK_SECS
 
     def add(self, places: Iterable[Place], names: Names) -> None:
         """Append the records of messages that the log holds. Raises OSError, and then none is added."""
         packed: list[bytes] = []
         first, end, messages, rows, _ = self.totals
         for offset, entry, repeated in places:
-            packed += _records(offset, entry, repeated, names)
+            packed += [self._checked(record) for record in _records(offset, entry, repeated, names)]
             end = offset + entry.size
             if not repeated:
                 messages += 1
                 rows += entry.rows
         names.write()
-        data = b"".join(packed)
-        start = _HEADER.size + self.records * _RECORD.size
-        if os.pwrite(self._open_fd(), data, start) != len(data):
-            raise OSError(28, "No space left on device")
+        if self._state != _GROWING:
+            self.write_totals()
+        write_at(self._open_fd(), b"".join(packed), _HEADER_SIZE + self.records * _RECORD_SIZE)
         self.records += len(packed)
         self.totals = Totals(first, end, messages, rows, len(names.names))
+
+    def _checked(self, record: bytes) -> bytes:
+        return record + _RECORD_CHECK.pack(zlib.crc32(record, self.number))  # none of another segment's passes for ours
 
     def begin(self, first: int) -> None:
         """Start the file of a new segment whose preamble ends at `first`. Raises OSError."""
@@ -258,7 +242,30 @@ class SegmentIndex:
 
     def write_totals(self, *, released: bool = False) -> None:
         """Bring the header up to date. released: the log is closed. Raises OSError."""
-        os.pwrite(self._open_fd(), _HEADER.pack(_MAGIC, _VERSION, self.records, *self.totals, released), 0)
+        self._write_header(self._open_fd(), _RELEASED if released else _GROWING)
+
+    def _write_header(self, fd: int, state: int) -> None:
+        head = _HEADER.pack(_MAGIC, _VERSION, self.records, *self.totals, state)
+        write_at(fd, head + _HEADER_CHECK.pack(zlib.crc32(head)), 0)
+        self._state = state
+
+    def settle(self, names: Names) -> None:
+        """Of a segment to which nothing is added any more: have all of it on the disk, then say so. Raises OSError.
+
+        From any thread.
+        """
+        try:
+            sync_file(self.path.with_suffix(".rrd"))
+            names.sync()
+            fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:  # somebody has removed it
+            self._state = _SETTLED
+            return
+        try:
+            os.fsync(fd)
+            self._write_header(fd, _SETTLED)
+        finally:
+            os.close(fd)
 
     def read(self, start: int = 0, most: int | None = None) -> Records:
         """The records from number `start` on, all or at most so many; safe from any thread."""
@@ -268,7 +275,7 @@ class SegmentIndex:
         if count <= 0:
             return np.empty(0, RECORD_DTYPE)
         with self.path.open("rb") as file:
-            file.seek(_HEADER.size + start * _RECORD.size)
+            file.seek(_HEADER_SIZE + start * _RECORD_SIZE)
             return np.fromfile(file, RECORD_DTYPE, count)
 
     def blocks(self, start: int = 0) -> Iterator[Records]:
@@ -282,7 +289,7 @@ class SegmentIndex:
         with self.path.open("rb") as file:
 
             def offset_of(number: int) -> int:
-                head = os.pread(file.fileno(), 8, _HEADER.size + number * _RECORD.size)
+                head = os.pread(file.fileno(), 8, _HEADER_SIZE + number * _RECORD_SIZE)
                 return int.from_bytes(head, "little")
 
             count = self.records
@@ -298,15 +305,13 @@ class SegmentIndex:
 def _records(offset: int, entry: IndexEntry, repeated: bool, names: Names) -> list[bytes]:
     flags = FIRST | (STATIC if entry.static else 0) | (REPEATED if repeated else 0)
     entity = names.number(entry.entity_path)
-    chunk_id = entry.chunk_id or _NO_CHUNK
+    of_message = (offset, entry.size, entry.chunk_id or _NO_CHUNK, entity)
     if not entry.ranges:
-        return [_RECORD.pack(offset, entry.size, chunk_id, entity, NO_TIMELINE, entry.kind, flags, entry.rows, 0, 0)]
+        return [_RECORD.pack(*of_message, NO_TIMELINE, entry.kind, flags, entry.rows, 0, 0)]
     packed = []
     for timeline, kind, low, high in entry.ranges:
         number = names.number(timeline, kind)
-        packed.append(
-            _RECORD.pack(offset, entry.size, chunk_id, entity, number, entry.kind, flags, entry.rows, low, high)
-        )
+        packed.append(_RECORD.pack(*of_message, number, entry.kind, flags, entry.rows, low, high))
         flags &= ~FIRST
     return packed
 

@@ -11,15 +11,18 @@ A crash may leave a torn tail; opening cuts it after the last whole message and 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import mmap
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from rerund.errors import BadPosition, LogWriteError
+from rerund.unsynced import UnsyncedFile
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd
 
@@ -28,6 +31,8 @@ log = logging.getLogger(__name__)
 Buffers = Sequence["bytes | memoryview"]
 
 _IOV_MAX: Final = os.sysconf("SC_IOV_MAX")
+LOOK_SECS: Final = 0.5  # how often it is looked whether the file that is written to still has its name
+_COPY_BYTES: Final = 1 << 20
 _SEGMENT_NAME: Final = re.compile(r"(\d{6,})\.rrd")
 
 
@@ -77,8 +82,14 @@ class Log:
         self.directory = directory
         self.segments: list[Segment] = []  # grows at its end alone; never empty once the log is open
         self._fd: int | None = None  # of the last segment, open while it is written to
-        self._retired: list[int] = []  # of earlier segments, not yet synced
-        self._new_files = False  # since the directory was synced
+        self._is_torn = False  # a failed write could not be taken off the file yet
+        self._next_look = 0.0  # of time.monotonic()
+        self._unsynced: list[UnsyncedFile] = []
+        self._is_ever_synced = True
+        self._unsynced_names = (
+            directory,
+            *list(directory.parents)[:2],
+        )  # directories; the application's may be new, too
 
     @property
     def end(self) -> Position:
@@ -100,24 +111,44 @@ class Log:
             self._cut_back(segment)
             raise LogWriteError(error, segment.path) from error
         segment.end = end
+        if self._is_ever_synced:
+            self._unsynced_file(segment).note(start, buffers, end)
         return start
 
     def _open_fd(self, segment: Segment) -> int:
+        if self._fd is not None and time.monotonic() > self._next_look:
+            self._look(segment, self._fd)
         if self._fd is None:
             self._fd = os.open(segment.path, os.O_RDWR | os.O_CLOEXEC)
-            if os.fstat(self._fd).st_size > segment.end:  # what a failed write left, and could not be cut off then
-                os.ftruncate(self._fd, segment.end)
+            self._is_torn = os.fstat(self._fd).st_size > segment.end
+            self._next_look = time.monotonic() + LOOK_SECS
+        self._mend(self._fd, segment)
         return self._fd
+
+    def _look(self, segment: Segment, fd: int) -> None:
+        """If the file system went away, what is written would go nowhere. Raises OSError until the file is back."""
+        if not os.path.samestat(segment.path.stat(), os.fstat(fd)):
+            bring_up(segment.path, fd, segment.end)
+            self._fd = None
+            os.close(fd)
+        self._next_look = time.monotonic() + LOOK_SECS
 
     def _cut_back(self, segment: Segment) -> None:
         """Take a failed write off the file. If that fails too, it is tried again before the next write."""
-        if self._fd is None:
-            return
-        try:
-            os.ftruncate(self._fd, segment.end)
-        except OSError:
-            os.close(self._fd)
-            self._fd = None
+        self._is_torn = True
+        with contextlib.suppress(OSError):
+            if self._fd is not None:
+                self._mend(self._fd, segment)
+
+    def _mend(self, fd: int, segment: Segment) -> None:
+        if self._is_torn:
+            os.ftruncate(fd, segment.end)
+            self._is_torn = False
+
+    def _unsynced_file(self, segment: Segment) -> UnsyncedFile:
+        if not self._unsynced or self._unsynced[-1].path != segment.path:
+            self._unsynced.append(UnsyncedFile(segment.path))
+        return self._unsynced[-1]
 
     def next_path(self) -> Path:
         """Of the segment that comes after the last one."""
@@ -130,6 +161,8 @@ class Log:
         unnamed = path.with_suffix(".new")
         fd = -1
         try:
+            if self._fd is not None:
+                self._mend(self._fd, self.segments[-1])
             fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             first = _write_all(fd, [rrd.STREAM_HEADER, *preamble], 0)
             unnamed.rename(path)
@@ -140,44 +173,93 @@ class Log:
                 unnamed.unlink()
             raise LogWriteError(error, path) from error
         if self._fd is not None:
-            self._retired.append(self._fd)
+            self._retire(self._fd)
         self._fd = fd
-        self._new_files = True
+        self._next_look = time.monotonic() + LOOK_SECS
+        self._unsynced_names = self._unsynced_names or (self.directory,)
         self.segments.append(Segment(path, int(path.stem), first, first))
+        if self._is_ever_synced:
+            self._unsynced_file(self.segments[-1]).note(0, [rrd.STREAM_HEADER, *preamble], first)
 
-    def take_unsynced(self) -> list[int]:
-        """File descriptors to sync and close, so that all that is now in the log survives a power cut.
+    def _retire(self, fd: int) -> None:
+        """Of the segment that was the last one; it is still needed if something there is not synced."""
+        if self._unsynced and self._unsynced[-1].path == self.segments[-1].path and self._unsynced[-1].fd < 0:
+            self._unsynced[-1].fd = fd
+        else:
+            os.close(fd)
+
+    def take_unsynced(self) -> tuple[list[UnsyncedFile], list[int]]:
+        """What to force to the disk so that all that is now in the log survives a power cut: files, and directories.
 
         Raises OSError, and then they come with the next call.
         """
         opened: list[int] = []
         try:
-            if self._fd is not None:
-                opened.append(os.dup(self._fd))
-            if self._new_files:
-                with_new_names = [self.directory]
-                if len(self.segments) == 1:  # the directory itself may be new, and the application's
-                    with_new_names += list(self.directory.parents)[:2]
-                for path in with_new_names:
-                    opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            for path in self._unsynced_names:
+                opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            for file in self._unsynced:
+                if file.fd < 0:
+                    file.fd = self._fd_of(file.path)
         except OSError:
             for fd in opened:
                 os.close(fd)
             raise
-        unsynced, self._retired = self._retired + opened, []
-        self._new_files = False
-        return unsynced
+        unsynced, self._unsynced = self._unsynced, []
+        for file in unsynced:
+            file.settle()
+        self._unsynced_names = ()
+        return unsynced, opened
+
+    def _fd_of(self, path: Path) -> int:
+        if self._fd is not None and path == self.segments[-1].path:
+            return os.dup(self._fd)
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def put_back(self, files: list[UnsyncedFile], *, with_names: bool) -> None:
+        """They could not be forced to the disk. with_names: neither could directories."""
+        if with_names:
+            self._unsynced_names = (self.directory, *list(self.directory.parents)[:2])
+        later = {file.path: file for file in self._unsynced}
+        for file in files:
+            file.in_doubt = True
+            if file.path in later:
+                file.absorb(later.pop(file.path))
+        self._unsynced = [*files, *later.values()]
+
+    def never_sync(self) -> None:
+        """Nobody takes what is unsynced."""
+        self._is_ever_synced = False
+        self._close_unsynced()
+
+    def _close_unsynced(self) -> None:
+        for file in self._unsynced:
+            file.close()
+        self._unsynced = []
 
     def release(self) -> None:
         """Close the files; the next `append` opens what it needs."""
-        for fd in (*self._retired, self._fd):
-            if fd is not None:
-                os.close(fd)
-        self._retired, self._fd = [], None
+        self._close_unsynced()
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def bring_up(path: Path, fd: int, end: int) -> None:
+    """Give the file at `path`, which came back without its latest bytes, those of `fd` up to `end`. Raises OSError."""
+    with path.open("r+b") as file:
+        at = file.seek(0, os.SEEK_END)
+        while at < end:
+            data = os.pread(fd, min(_COPY_BYTES, end - at), at)
+            if not data:
+                raise OSError(errno.ESTALE, f"the file came back without its last {end - at} bytes")
+            at += os.pwrite(file.fileno(), data, at)
 
 
 def _write_all(fd: int, buffers: Buffers, offset: int) -> int:
-    """Write at `offset` until all is written, whatever the system takes at a time; the offset behind it."""
+    """Write at `offset` until all is written, whatever the system takes at a time; the offset behind it.
+
+    Raises OSError, and then there may be something behind `offset`.
+    """
     for at in range(0, len(buffers), _IOV_MAX):
         part = buffers[at : at + _IOV_MAX]
         left = sum(map(len, part))
@@ -235,7 +317,7 @@ def cut_torn_tail(path: Path, good_end: int) -> None:
         return
     with path.open("rb") as torn, path.with_suffix(".rrd.torn").open("ab") as aside:
         torn.seek(good_end)
-        while part := torn.read(1 << 20):
+        while part := torn.read(_COPY_BYTES):
             aside.write(part)
         aside.flush()
         os.fsync(aside.fileno())

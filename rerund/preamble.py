@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from rerund.describe import open_chunk
-from rerund.index import FIRST, RECORD_DTYPE, STATIC, Names, Place, Records, SegmentIndex
+from rerund.index import FIRST, RECORD_DTYPE, STATIC, Place, Records, SegmentIndex
+from rerund.index_names import Names
 from rerund.log import Segment
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd

@@ -44,7 +44,6 @@ class Producer:
         self.taken_seq: int | None = None  # last append that was taken into a pass; None: any may come first
         self.written_seq = 0
         self.synced_seq = 0
-        self.sync_failed = False  # some of it may not be on the disk, and nobody can know: no more is called synced
         self.refusing = False  # an append was refused: those after it are dropped until it comes again
         self.messages = 0
         self.rows = 0

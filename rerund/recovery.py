@@ -1,9 +1,10 @@
 """Opening the log of a recording after anything: a clean stop, a kill, a power cut, a lost or foreign index.
 
-Closed segments are believed when their index's header fits the file. The last one is scanned from where its index ends,
-its torn tail is cut, and what the index lacks is put into it. Ends with log and index telling the same.
+Closed segments are believed when their index is settled and fits the file. The last one, and those that were closed
+just before the end, are scanned from where their index can be trusted no longer, torn tails are cut, and what the
+index lacks is put into it. Ends with log and index telling the same.
 A log that was not left well may have lost to a power cut what was not synced, in any order: then bodies are looked at
-also where the index is believed, in the last segment and in the one before, which may have been closed just then.
+also where the index is trusted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from rerund.describe import describe
-from rerund.index import STATIC, Index, Names, Place, SegmentIndex
+from rerund.index import STATIC, Index, Place, SegmentIndex
 from rerund.log import Log, Segment, cut_torn_tail, mapped, segment_files, whole_messages
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd
@@ -37,20 +38,19 @@ def recover(directory: Path, to_log: Log, index: Index) -> None:
     for unfinished in directory.glob("*.new"):
         unfinished.unlink()
     if not index.names.load():
-        log.warning("the index is damaged and is made anew: %s", directory)
-        discard_index(directory)
+        log.warning("names in the index are damaged, what lacks them is made anew: %s", directory)
+    names = len(index.names.names)  # those that are added from here on are not what an index means
     files = segment_files(directory)
-    left_well = all(_is_left_well(path, index.names) for _, path in files[-1:])
-    suspects = files[-1:] if left_well else files[-2:]
+    left_well = all(_is_left_well(path, names) for _, path in files[-1:])
     for number, path in files:
         segment_index = SegmentIndex(path)
-        if (number, path) in suspects or not _fits(path, segment_index, index.names):
+        if (number, path) == files[-1] or not (_fits(path, segment_index, names) and segment_index.settled):
             if not _has_stream_header(path):
                 path.rename(path.with_suffix(".rrd.torn"))
                 log.warning("this segment has not even a header, it is kept aside as %s.torn: %s", path.name, path)
                 continue
             with _locked(path):
-                _repair(path, segment_index, index, check_bodies=not left_well)
+                _repair(path, segment_index, index, names, check_bodies=not left_well)
         totals = segment_index.totals
         to_log.segments.append(Segment(path, number, totals.first, totals.end, is_sealed_file(path)))
         index.segments.append(segment_index)
@@ -63,15 +63,15 @@ def discard_index(directory: Path) -> None:
             path.unlink()
 
 
-def _is_left_well(path: Path, names: Names) -> bool:
+def _is_left_well(path: Path, names: int) -> bool:
     """Whether the last segment tells of a clean end. One that only has its totals, as at a rotation, does not."""
     index = SegmentIndex(path)
     return _fits(path, index, names) and (index.was_released or is_sealed_file(path))
 
 
-def _fits(path: Path, index: SegmentIndex, names: Names) -> bool:
-    """Whether the header of a closed segment's index can be believed."""
-    if not index.load_totals() or index.totals.names > len(names.names):
+def _fits(path: Path, index: SegmentIndex, names: int) -> bool:
+    """Whether the header of an index can be believed. names: how many are known."""
+    if not index.load_totals() or index.totals.names > names:
         return False
     return index.totals.end == path.stat().st_size or is_sealed_file(path)
 
@@ -91,10 +91,10 @@ def _has_stream_header(path: Path) -> bool:
     return True
 
 
-def _repair(path: Path, segment_index: SegmentIndex, index: Index, check_bodies: bool) -> None:
+def _repair(path: Path, segment_index: SegmentIndex, index: Index, names: int, check_bodies: bool) -> None:
     """Bring the index up to the last whole message and cut what follows it."""
     content = mapped(path)
-    knows_first = segment_index.trust(content, len(index.names.names), check_bodies)
+    knows_first = segment_index.trust(content, names, check_bodies)
     repeated_ids = _static_ids(index) if index.segments and not knows_first else set()
     places: list[Place] = []
     for place in _described(content, segment_index.totals.end, path):
@@ -107,8 +107,9 @@ def _repair(path: Path, segment_index: SegmentIndex, index: Index, check_bodies:
             segment_index.add(places, index.names)
             places.clear()
     segment_index.add(places, index.names)
-    segment_index.write_totals()
     end = segment_index.totals.end
+    segment_index.set_first(min(segment_index.totals.first, end))  # what it repeats may be torn, too
+    segment_index.write_totals()
     if is_sealed_file(path):
         return
     if is_broken_footer(content[end : end + BROKEN_FOOTER_BYTES]):

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rerund.index import FIRST, NO_ENTITY, NO_TIMELINE, REPEATED, STATIC, Index, Records
+from rerund.index import FIRST, NO_TIMELINE, REPEATED, STATIC, Index, Records
+from rerund.index_names import NO_ENTITY
 from rerund_sdk import rrd
 
 

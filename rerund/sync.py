@@ -1,9 +1,9 @@
 """Forcing to the disk what the intake has written: group commit, on a thread, so that the intake never waits for it.
 
-Every `secs` the intake hands over what was written since; one hand-over is under way at a time.
-Rule: after an fsync has failed nobody can know what is on the disk, and a later one that succeeds says nothing of it
-(the kernel reports an error once, and may have dropped the pages). So what it was for is never called synced: its
-producers' `synced_seq` stands still for good. The recording tells, and goes on in a new segment.
+Every `secs` the intake hands over what was written since; one hand-over is under way at a time. What the disk does not
+take stays with its log and comes again (unsynced.py says what that needs), a failing recording after RETRY_SECS, so
+that others are not held up.
+Rule: a producer's `synced_seq` moves only once all is on the disk that its recording held when it was written.
 """
 
 from __future__ import annotations
@@ -11,19 +11,26 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
 
+from rerund.index import SegmentIndex
 from rerund.producers import Producer
 from rerund.recording import Recording
+from rerund.unsynced import UnsyncedFile
+
+RETRY_SECS: Final = 1.0
 
 
 class Commit(NamedTuple):
     """What the log of one recording held at one moment."""
 
     recording: Recording
-    fds: list[int]  # to sync and close
+    files: list[UnsyncedFile]
+    directories: list[int]  # descriptors, to sync and close
+    closed: list[SegmentIndex]  # of segments to which nothing is added any more: not yet known to be on the disk
     written: list[tuple[Producer, int]]  # the last append of each that is in there
 
 
@@ -35,7 +42,8 @@ class GroupCommit:
         self._secs = secs
         self._done = done
         self._unsynced: set[Recording] = set()
-        self._next = 0.0  # of time.monotonic()
+        self._failed: dict[Recording, float] = {}  # when they are tried again, of time.monotonic()
+        self._next = 0.0  # likewise, the others
         self._under_way = False
         self._handed_over: queue.SimpleQueue[list[Commit] | None] = queue.SimpleQueue()
         self._done_commits: deque[list[tuple[Commit, str]]] = deque()  # with what went wrong
@@ -46,57 +54,80 @@ class GroupCommit:
 
     def stop(self, producers: Iterable[Producer]) -> None:
         """Sync what is left, and end."""
-        if self._unsynced:
-            self._hand_over(producers)
+        if self._unsynced or self._failed:
+            self._hand_over([*self._unsynced, *self._failed], producers)
         self._handed_over.put(None)
         self._thread.join()
 
     def note(self, recording: Recording) -> None:
         """It was written to."""
-        if self._secs is not None:
+        if self._secs is None:
+            recording.log.never_sync()
+        elif recording not in self._failed:
             self._unsynced.add(recording)
 
     def is_noted(self, recording: Recording) -> bool:
-        return recording in self._unsynced
+        return recording in self._unsynced or recording in self._failed
 
     def due(self) -> float:
         """When `hand_over_if_due` wants to be called, of time.monotonic()."""
-        return self._next if self._unsynced and not self._under_way else float("inf")
+        if self._under_way:
+            return float("inf")
+        return min([*([self._next] if self._unsynced else []), *self._failed.values()], default=float("inf"))
 
     def hand_over_if_due(self, now: float, producers: Iterable[Producer]) -> None:
-        if now >= self.due():
-            self._hand_over(producers)
+        if now < self.due():
+            return
+        recordings = [recording for recording, then in self._failed.items() if then <= now]
+        if now >= self._next:
+            recordings += self._unsynced
             self._next = now + (self._secs or 0.0)
+        self._hand_over(recordings, producers)
 
     def synced(self) -> list[tuple[Producer, int]]:
         """Producers and their appends that are on the disk since the last call."""
         reached: list[tuple[Producer, int]] = []
         while self._done_commits:
             self._under_way = False
-            for commit, error in self._done_commits.popleft():
-                commit.recording.note_sync(error)
-                for producer, seq in commit.written:
-                    if error and seq > producer.synced_seq:
-                        producer.sync_failed = True
-                    elif not producer.sync_failed:
-                        reached.append((producer, seq))
+            for commit, problem in self._done_commits.popleft():
+                commit.recording.note_sync(problem)
+                if problem:
+                    self._put_back(commit)
+                else:
+                    reached += commit.written
         return reached
 
-    def _hand_over(self, producers: Iterable[Producer]) -> None:
-        written: dict[Recording, list[tuple[Producer, int]]] = {recording: [] for recording in self._unsynced}
+    def _put_back(self, commit: Commit) -> None:
+        if commit.recording.removed:
+            for file in commit.files:
+                file.close()
+        else:
+            commit.recording.log.put_back(commit.files, with_names=bool(commit.directories))
+            self._come_again(commit.recording)
+
+    def _come_again(self, recording: Recording) -> None:
+        self._unsynced.discard(recording)
+        self._failed[recording] = time.monotonic() + RETRY_SECS
+
+    def _hand_over(self, recordings: Sequence[Recording], producers: Iterable[Producer]) -> None:
+        written: dict[Recording, list[tuple[Producer, int]]] = {recording: [] for recording in recordings}
         for producer in producers:
             if producer.recording in written:
                 written[producer.recording].append((producer, producer.written_seq))
         commits = []
-        unsynced, self._unsynced = self._unsynced, set()
-        for recording in unsynced:
+        for recording in recordings:
+            self._unsynced.discard(recording)
+            self._failed.pop(recording, None)
             if recording.removed:
                 continue
             try:
-                commits.append(Commit(recording, recording.log.take_unsynced(), written[recording]))
-            except OSError as error:  # out of file descriptors: it is handed over the next time
+                files, directories = recording.log.take_unsynced()
+            except OSError as error:  # out of file descriptors, or the directory is not there
                 recording.note_sync(error.strerror or str(error), is_known=True)
-                self._unsynced.add(recording)
+                self._come_again(recording)
+            else:
+                closed = [index for index in recording.index.segments[:-1] if not index.settled]
+                commits.append(Commit(recording, files, directories, closed, written[recording]))
         self._under_way = True
         self._handed_over.put(commits)
 
@@ -108,13 +139,30 @@ class GroupCommit:
             self._done()
 
     def _sync(self, commit: Commit) -> str:
-        """What went wrong, or nothing."""
-        problem = ""
-        for fd in commit.fds:
+        """What went wrong, or nothing. Files that are on the disk are closed, and leave the commit."""
+        problems = []
+        for file in tuple(commit.files):
+            try:
+                file.force()
+                file.close()
+                commit.files.remove(file)
+            except OSError as error:
+                problems.append(error)
+        for fd in commit.directories:
             try:
                 os.fsync(fd)
             except OSError as error:
-                problem = error.strerror or str(error)
+                problems.append(error)
             finally:
                 os.close(fd)
-        return problem
+        if not problems:
+            problems += self._settle(commit)
+        return (problems[0].strerror or str(problems[0])) if problems else ""
+
+    def _settle(self, commit: Commit) -> list[OSError]:
+        try:
+            for index in commit.closed:
+                index.settle(commit.recording.index.names)
+        except OSError as error:
+            return [error]
+        return []

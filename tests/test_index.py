@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rerund.bell import Bells
+from rerund.index import SegmentIndex
 from rerund.recording import Recording
 from rerund.summary import EntitySummary, TimelineSummary
 from rerund_sdk import messages, rrd, wire
@@ -86,6 +87,37 @@ def _zeroed_records(folder: Path) -> None:
     os.truncate(path, size)
 
 
+def _zeroed_closed(folder: Path) -> None:
+    path = min((folder / "rec").glob("*.index"))
+    content = path.read_bytes()
+    path.write_bytes(content[:128] + bytes(len(content) - 128))
+
+
+def _stale_closed(folder: Path) -> None:
+    """Some records as they were in another life of the file."""
+    path, other = sorted((folder / "rec").glob("*.index"))[:2]
+    path.write_bytes(path.read_bytes()[:-128] + other.read_bytes()[-128:])
+
+
+def _flipped_closed(folder: Path) -> None:
+    path = min((folder / "rec").glob("*.index"))
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1  # the upper end of a range
+    path.write_bytes(content)
+
+
+def _flipped_header(folder: Path) -> None:
+    path = min((folder / "rec").glob("*.index"))
+    content = bytearray(path.read_bytes())
+    content[32] ^= 1  # how many rows there are
+    path.write_bytes(content)
+
+
+def _zeroed_names(folder: Path) -> None:
+    path = folder / "rec" / "names"
+    path.write_bytes(path.read_bytes()[:10].ljust(path.stat().st_size, b"\0"))
+
+
 def _foreign_index(folder: Path) -> None:
     for path in (folder / "rec").glob("*.index"):
         path.write_bytes(b"not ours" * 40)
@@ -102,6 +134,11 @@ def _foreign_index(folder: Path) -> None:
         _torn_record,
         _lost_records,
         _zeroed_records,
+        _zeroed_closed,
+        _stale_closed,
+        _flipped_closed,
+        _flipped_header,
+        _zeroed_names,
         _foreign_index,
     ],
 )
@@ -119,6 +156,19 @@ def test_an_index_that_was_damaged_is_made_anew_as_it_was(
     assert again.entities() == entities
     again.release()
     assert _index_files(tmp_path) == whole
+
+
+def test_a_settled_index_is_not_read_to_open_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = _written(tmp_path)
+    *closed, last = recording.index.segments
+    for index in closed:
+        index.settle(recording.index.names)
+    recording.release()
+    read: list[int] = []
+    real = SegmentIndex.read
+    monkeypatch.setattr(SegmentIndex, "read", lambda self, *args: read.append(self.number) or real(self, *args))
+    Recording(recording.directory, "app", "run", SEGMENT_BYTES, Bells()).open()
+    assert set(read) == {last.number}
 
 
 def test_an_undamaged_index_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,17 +106,33 @@ def test_a_body_that_begins_with_a_zero_is_not_taken_from_anybody(daemon: Daemon
 
 
 class _Disk:
-    """os.fsync, which fails as long as it is told to."""
+    """os.fsync, which fails as long as it is told to, and what is done with one file."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fails = False
-        self._fsync = os.fsync
-        monkeypatch.setattr(os, "fsync", self)
+        self.meanwhile: Callable[[], None] = lambda: None  # done while an fsync is under way
+        self.steps: list[tuple[object, ...]] = []
+        self._inode = -1
+        self._fsync, self._pwrite = os.fsync, os.pwrite
+        monkeypatch.setattr(os, "fsync", self._sync)
+        monkeypatch.setattr(os, "pwrite", self._write)
 
-    def __call__(self, fd: int) -> None:
+    def watch(self, path: Path) -> None:
+        self.steps.clear()
+        self._inode = path.stat().st_ino
+
+    def _sync(self, fd: int) -> None:
+        self.meanwhile()
         if self.fails:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         self._fsync(fd)
+        if os.fstat(fd).st_ino == self._inode:
+            self.steps.append(("sync",))
+
+    def _write(self, fd: int, data: bytes, offset: int) -> int:
+        if os.fstat(fd).st_ino == self._inode:
+            self.steps.append(("write", offset, offset + len(data)))
+        return self._pwrite(fd, data, offset)
 
 
 def _producer(recording: Recording) -> Producer:
@@ -147,19 +164,76 @@ class _Syncing:
         return synced
 
 
-def test_what_an_fsync_failed_for_is_never_called_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_fsync_failed_for_is_written_again_before_it_is_called_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     disk, syncing = _Disk(monkeypatch), _Syncing(tmp_path)
     early, late = _producer(syncing.recording), _producer(syncing.recording)
+    path = syncing.recording.log.segments[0].path
     assert syncing.write_and_sync(early) == {early: 1}
+    start = syncing.recording.end.offset
     disk.fails = True
     assert syncing.write_and_sync(early) == {}
+    assert syncing.write_and_sync(early) == {}
+    end = syncing.recording.log.segments[0].end
     assert "may not survive a power cut" in syncing.recording.stats().error
     disk.fails = False
-    assert syncing.write_and_sync(early, late) == {late: 1}
-    assert syncing.write_and_sync(early, late) == {late: 2}
-    assert early.synced_seq == 1
+    disk.watch(path)
+    assert syncing.write_and_sync(early, late) == {early: 4, late: 1}
+    assert disk.steps[:2] == [("write", start, end), ("sync",)]
     assert syncing.recording.stats().error == ""
+    assert syncing.write_and_sync(early) == {early: 5}
     syncing.commits.stop([])
+
+
+def test_what_is_written_while_an_fsync_fails_is_in_doubt_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, syncing = _Disk(monkeypatch), _Syncing(tmp_path)
+    producer = _producer(syncing.recording)
+    path = syncing.recording.log.segments[0].path
+    assert syncing.write_and_sync(producer) == {producer: 1}
+    start = syncing.recording.end.offset
+
+    def write_more() -> None:
+        _append(syncing.recording, chunk("run", "/a", [1.0], [7]))
+        disk.meanwhile = lambda: None
+
+    disk.fails, disk.meanwhile = True, write_more
+    assert syncing.write_and_sync(producer) == {}
+    end = syncing.recording.log.segments[0].end
+    disk.fails = False
+    disk.watch(path)
+    assert syncing.write_and_sync(producer) == {producer: 3}
+    written = [step[1:] for step in disk.steps if step[0] == "write"]
+    assert (written[0][0], written[-1][1]) == (start, end)
+    syncing.commits.stop([])
+
+
+def test_what_the_disk_gave_up_after_a_failed_fsync_is_never_called_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, syncing = _Disk(monkeypatch), _Syncing(tmp_path)
+    producer = _producer(syncing.recording)
+    assert syncing.write_and_sync(producer) == {producer: 1}
+    start = syncing.recording.end.offset
+    disk.fails = True
+    assert syncing.write_and_sync(producer) == {}
+    disk.fails = False
+    _blank(syncing.recording.log.segments[0].path, start + 600, start + 700)
+    assert syncing.write_and_sync(producer) == {}
+    assert f"at offset {start} are no longer what was written" in syncing.recording.stats().error
+    assert syncing.write_and_sync(producer) == {}
+    syncing.commits.stop([])
+
+
+def test_segments_that_nobody_syncs_are_closed(tmp_path: Path) -> None:
+    commits = GroupCommit(None, lambda: None)
+    recording = _recording(tmp_path, 8192)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for n in range(40):
+        _append(recording, chunk("run", "/a", [float(n)], [n]))
+        commits.note(recording)
+    assert len(recording.log.segments) > 5
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
 
 
 def test_after_a_failed_fsync_a_new_segment_begins_but_not_again_and_again(

@@ -6,12 +6,14 @@ at any moment may leave it.
 The model: of a file, what was written before its last fsync is there. Without reordering, so is all else up to the cut,
 the last write up to any byte. With reordering, each 512 bytes of what came after the last fsync may be there, or zeros
 may; the file may be shorter, too. Names (created, renamed) are there as far as their directory was synced, and any
-number of later changes of it, in order. Index files are not synced at all: they may be of any earlier moment, or torn.
+number of later changes of it, in order. An fsync may fail: then what was to be synced counts as clean, and no later one
+syncs it unless it is written again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import threading
@@ -44,6 +46,7 @@ class Name(NamedTuple):
 
 class Sync(NamedTuple):
     file: int  # or directory
+    failed: bool = False
 
 
 class Said(NamedTuple):
@@ -58,10 +61,12 @@ Operation = Write | Truncate | Name | Sync | Said
 class Disk:
     """What happened below `root`, in order."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, chance: random.Random, fails: float = 0.0) -> None:
+        """fails: the share of fsyncs that do."""
         self.root = root
+        self._chance = chance
+        self._fails = fails
         self.operations: list[Operation] = []
-        self.unsynced: list[dict[str, bytes]] = []  # content of index files, by path, at each operation
         self._lock = threading.Lock()
 
     def say(self, fact: Any) -> None:
@@ -70,13 +75,7 @@ class Disk:
 
     def _note(self, *operations: Operation) -> None:
         with self._lock:
-            for operation in operations:
-                self.operations.append(operation)
-                self.unsynced.append(self._indexes())
-
-    def _indexes(self) -> dict[str, bytes]:
-        paths = [path for path in self.root.rglob("*") if path.name == "names" or path.suffix == ".index"]
-        return {str(path.relative_to(self.root)): path.read_bytes() for path in paths}
+            self.operations += operations
 
     @contextlib.contextmanager
     def record(self) -> Iterator[None]:
@@ -84,6 +83,7 @@ class Disk:
         with pytest.MonkeyPatch.context() as patch:
             for owner, name, noting in (
                 (os, "pwritev", self._pwritev),
+                (os, "pwrite", self._pwrite),
                 (os, "ftruncate", self._truncate),
                 (os, "truncate", self._truncate),
                 (os, "fsync", self._fsync),
@@ -102,17 +102,27 @@ class Disk:
 
         return pwritev
 
+    def _pwrite(self, real: Callable[..., int]) -> Callable[..., int]:
+        def pwrite(fd: int, data: bytes, offset: int) -> int:
+            written = real(fd, data, offset)
+            self._note(Write(os.fstat(fd).st_ino, offset, bytes(data)[:written]))
+            return written
+
+        return pwrite
+
     def _truncate(self, real: Callable[..., None]) -> Callable[..., None]:
         def truncate(file: int | Path, size: int) -> None:
             real(file, size)
-            if isinstance(file, int) or file.suffix == ".rrd":
-                self._note(Truncate(_inode(file), size))
+            self._note(Truncate(_inode(file), size))
 
         return truncate
 
     def _fsync(self, _: Callable[..., None]) -> Callable[..., None]:
         def fsync(fd: int) -> None:  # there is no need to wait for the real disk
-            self._note(Sync(os.fstat(fd).st_ino))
+            failed = self._chance.random() < self._fails
+            self._note(Sync(os.fstat(fd).st_ino, failed))
+            if failed:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         return fsync
 
@@ -120,7 +130,7 @@ class Disk:
         def open_(path: Path, flags: int, *rest: Any, **options: Any) -> int:
             is_new = flags & os.O_CREAT and not os.path.exists(path)  # noqa: PTH110 - bytes, too
             fd = real(path, flags, *rest, **options)
-            if is_new and Path(path).suffix in (".rrd", ".new"):
+            if is_new:
                 self._note(Name(Path(path), os.fstat(fd).st_ino))
             return fd
 
@@ -164,12 +174,12 @@ class Disk:
         target.mkdir()
         for path, file in self._names(happened, chance, reordered).items():
             there = target / path.relative_to(self.root)
-            if file in files.contents or path.suffix in (".rrd", ".new"):
-                if there.parent.is_dir():
-                    there.write_bytes(files.content(file))
-            elif there.parent.is_dir():
+            if not there.parent.is_dir():
+                continue
+            if _is_file(path):
+                there.write_bytes(files.content(file))
+            else:
                 there.mkdir(exist_ok=True)
-        self._leave_indexes(until, target, chance)
 
     def _names(self, happened: Sequence[Operation], chance: random.Random, reordered: bool) -> dict[Path, int]:
         by_directory: dict[Path, list[Name]] = {}
@@ -178,9 +188,9 @@ class Disk:
         for operation in happened:
             if isinstance(operation, Name):
                 by_directory.setdefault(operation.path.parent, []).append(operation)
-                if operation.file is not None and operation.path.suffix not in (".rrd", ".new"):
+                if operation.file is not None and not _is_file(operation.path):
                     inodes[operation.file] = operation.path
-            elif isinstance(operation, Sync) and operation.file in inodes:
+            elif isinstance(operation, Sync) and operation.file in inodes and not operation.failed:
                 directory = inodes[operation.file]
                 synced[directory] = len(by_directory.get(directory, []))
         names: dict[Path, int] = {}
@@ -193,23 +203,9 @@ class Disk:
                     names[path] = file
         return names
 
-    def _leave_indexes(self, until: int, target: Path, chance: random.Random) -> None:
-        last, before = self.unsynced[until - 1], self.unsynced[:until]
-        segments = sorted(target.rglob("*.rrd"))
-        recent = {str(path.with_suffix(".index").relative_to(target)) for path in segments[-2:]}
-        for path in sorted({path for indexes in before for path in indexes}):
-            content = last.get(path)
-            if path in recent or path.endswith("names"):
-                content = self._torn(chance.choice(before).get(path), chance)
-            if content is not None and (target / path).parent.is_dir():
-                (target / path).write_bytes(content)
 
-    def _torn(self, content: bytes | None, chance: random.Random) -> bytes | None:
-        if content is not None and chance.random() < 0.3:
-            content = content[: chance.randint(0, len(content))]
-        if content is not None and chance.random() < 0.1:
-            content += bytes(chance.randint(1, 200))
-        return content
+def _is_file(path: Path) -> bool:
+    return path.suffix in (".rrd", ".new", ".index", ".torn") or path.name == "names"
 
 
 def _inode(file: int | Path) -> int:
@@ -242,15 +238,20 @@ class _Reordered(_Files):
     def __init__(self, chance: random.Random) -> None:
         super().__init__()
         self._chance = chance
-        self._safe: dict[int, bytes] = {}
+        self._safe = _Files()
+        self._dirty: dict[int, list[Operation]] = {}
 
     def do(self, operation: Operation) -> None:
         super().do(operation)
-        if isinstance(operation, Sync):
-            self._safe[operation.file] = bytes(self.contents.get(operation.file, b""))
+        if isinstance(operation, (Write, Truncate)):
+            self._dirty.setdefault(operation.file, []).append(operation)
+        elif isinstance(operation, Sync):
+            for written in self._dirty.pop(operation.file, []):
+                if not operation.failed:
+                    self._safe.do(written)
 
     def content(self, file: int) -> bytes:
-        new, safe = super().content(file), self._safe.get(file, b"")
+        new, safe = super().content(file), self._safe.content(file)
         size = self._chance.choice((len(new), self._chance.randint(min(len(safe), len(new)), len(new))))
         chance_of_loss = self._chance.choice((0.0, 0.1, 0.5, 1.0))
         content = bytearray(size)
