@@ -51,10 +51,11 @@ def name_of(recording: dict[str, Any]) -> str:
 def show(args: argparse.Namespace) -> int:
     """Look at a recording, or at files.
 
-    In the native Rerun viewer if it is installed (pip install rerun-sdk) and there is a display, else in the browser.
+    In the native Rerun viewer if it is installed (pip install rerun-sdk) and there is a display, else on the daemon's
+    page in the browser. Files are shown by a Rerun viewer, native or on a page.
     A native viewer that is opened here goes on by itself when the daemon is restarted.
     """
-    use_native = args.native or (not args.web and native.is_here())
+    use_native = args.native or (not (args.web or args.rerun) and native.is_here())
     files = [word for word in args.what if view.is_file(word)]
     if files and len(files) == len(args.what):
         return view.view_files([Path(file) for file in files], use_native)
@@ -62,7 +63,7 @@ def show(args: argparse.Namespace) -> int:
         raise RerundError(f"{args.what[0]!r} and {args.what[1]!r}: give one recording, or only files that exist")
     recording = find(args.what[0]) if args.what else None
     if not use_native:
-        return view.view_in_browser(recording)
+        return view.view_in_browser(recording, "rerun" if args.rerun else "rerund")
     if args.detach:
         return view.view_detached(name_of(recording) if recording else None)
     return view.view_natively(recording, args.ready_fd)
@@ -133,6 +134,7 @@ def _view_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--native", action="store_true", help="in the native Rerun viewer")
     where.add_argument("--web", action="store_true", help="in the browser; without a display, the URL is printed")
+    where.add_argument("--rerun", action="store_true", help="in the browser, by the Rerun web viewer")
     parser.add_argument("--detach", action="store_true", help="return as soon as the native viewer is there")
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
 

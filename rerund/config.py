@@ -216,8 +216,16 @@ class Config:
     retention_count: int | None = option(
         None, _count, "COUNT", "recordings beyond so many are removed, the oldest first; default: none"
     )
+    save_dir: Path | None = option(  # noqa: RUF009
+        None, _path, "DIR", "where pages may have recordings written to files; default: saved/ of the state directory"
+    )
     max_message_bytes: int = option(GIB, number_of_bytes, "SIZE", "larger .rrd messages are rejected")
     log_level: str = option("info", _level, "LEVEL", "debug, info, warning or error")
+
+    @property
+    def saved(self) -> Path:
+        """Where `save_dir` is."""
+        return self.save_dir or self.home / "saved"
 
 
 def _variable(name: str) -> str:

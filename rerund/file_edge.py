@@ -119,7 +119,8 @@ class FileEdge:
         if not isinstance(given, str) or not given.startswith("/") or "\0" in given:
             raise SaveError(f"path {given!r:.200} is no absolute path")
         path = Path(os.path.realpath(given))
-        if path.is_relative_to(os.path.realpath(self._server.config.home)):
+        config = self._server.config
+        if path.is_relative_to(os.path.realpath(config.home)) and path.parent != Path(os.path.realpath(config.saved)):
             raise SaveError(f"the daemon keeps its own files there: choose another directory: {path}")
         return path
 

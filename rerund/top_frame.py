@@ -254,8 +254,9 @@ def _entities(look: Look, meter: Meter, bars: str) -> Listing:
 
 def _readers(look: Look) -> Listing:
     columns = (Column("KIND", 3, is_text=True), Column("RECORDING", 2, is_text=True), Column("BEHIND", 9))
-    viewers = [(each["peer"], each["kind"], each) for each in look.status["viewers"]]
     files = [(each["path"], "file", each) for each in look.status["sinks"]]
+    followed = {path for path, _, _ in files}  # they read as viewers do
+    viewers = [(each["peer"], each["kind"], each) for each in look.status["viewers"] if each["peer"] not in followed]
     rows: list[tuple[Text, ...]] = [
         (
             _text(where or "this machine"),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from rerund import lifecycle, native
-from rerund.web.names import recording_path
 from rerund_sdk import links
 from rerund_sdk.errors import RerundError
 from rerund_sdk.viewer import has_display
@@ -54,9 +53,11 @@ async def _serve_page(page: Any) -> int:
     return 0
 
 
-def view_in_browser(recording: dict[str, Any] | None) -> int:
+def view_in_browser(recording: dict[str, Any] | None, web_viewer: links.WebViewer) -> int:
     """Show a recording, or the list of all, on the daemon's pages."""
-    path = f"/rerun/{recording_path(recording['application_id'], recording['recording_id'])}" if recording else "/"
+    path = "/"
+    if recording:
+        path = links.page_path(recording["application_id"], recording["recording_id"], web_viewer)
     open_in_browser(links.link(lifecycle.running(), path))
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import signal
 import subprocess
@@ -159,7 +160,7 @@ def test_the_demo_leaves_a_file_with_all_entities_and_no_daemon(rerund: Commands
     process = rerund.start("demo", "--duration", "3", "-o", "demo.rrd")
     out, err = process.communicate(timeout=150)
     assert (process.returncode, err) == (0, "")
-    assert "look at it:  http://127.0.0.1:" in out
+    assert re.search(r"look at it:  http://127\.0\.0\.1:\d+/recordings/rerund_demo/demo-", out)
     assert "open it: rerund demo.rrd" in out
     file = rerund.folder / "demo.rrd"
     subprocess.run([sys.executable, "-m", "rerun", "rrd", "verify", str(file)], check=True)

@@ -132,7 +132,7 @@ def test_serve_starts_the_daemon_and_names_the_page(home: Home, recording: rr.Re
     url = rr.serve(open_browser=False, recording=recording)
     info = places.read_daemon()
     assert info is not None
-    assert url == f"{info.http}/rerun/app/run-1"
+    assert url == f"{info.http}/recordings/app/run-1"
     with urllib.request.urlopen(url) as page:
         assert page.status == 200
     assert rr.serve(open_browser=False, recording=recording) == url
@@ -140,6 +140,17 @@ def test_serve_starts_the_daemon_and_names_the_page(home: Home, recording: rr.Re
     log(recording, "/a", 1)
     assert recording.flush(timeout_sec=30)
     assert home.rows("run-1") == {"/a": [1]}
+
+
+def test_serve_names_the_page_with_the_rerun_viewer_if_that_is_wanted(
+    home: Home, recording: rr.RecordingStream
+) -> None:
+    url = rr.serve(open_browser=False, web_viewer="rerun", recording=recording)
+    assert url == f"{home.status()['http']}/rerun/app/run-1"
+    with urllib.request.urlopen(url) as page:
+        assert page.status == 200
+    with pytest.raises(ModeError, match="web_viewer is 'nice': choose 'rerund' or 'rerun'"):
+        recording.serve(web_viewer="nice")  # type: ignore[arg-type]
 
 
 def test_serve_prints_the_url_where_there_is_no_display(
@@ -161,7 +172,7 @@ def test_serve_embedded_leaves_nothing_behind(
     url = rr.serve(embedded=True, open_browser=False, recording=recording)
     log(recording, "/a", 1, 2, 3)
     assert recording.flush(timeout_sec=30)
-    base = url.partition("/rerun/")[0]
+    base = url.partition("/recordings/")[0]
     with urllib.request.urlopen(f"{base}/api/recordings/app/run-1.rrd") as download:
         (home.folder / "download.rrd").write_bytes(download.read())
     assert "/a" in paths_in(home.folder / "download.rrd")
@@ -181,7 +192,7 @@ def test_forked_children_of_an_embedded_daemon_deliver_to_it(home: Home) -> None
         "if os.fork() == 0:\n"
         "    rr.log('/child', rr.Scalars(2)); sys.exit(0)\n"
         "os.wait()\n"
-        "base = url.partition('/rerun/')[0]\n"
+        "base = url.partition('/recordings/')[0]\n"
         "data = urllib.request.urlopen(base + '/api/recordings/app/run-1.rrd').read()\n"
         "open(sys.argv[1], 'wb').write(data)\n",
         str(home.folder / "both.rrd"),

@@ -62,7 +62,7 @@ def test_without_flags_a_program_spawns(home: Home) -> None:
     done = run("--recording-id", "run-1", "--count", "5")
     info = places.read_daemon()
     assert info is not None
-    assert f"{info.http}/rerun/app/run-1" in done.stderr.decode()
+    assert f"{info.http}/recordings/app/run-1" in done.stderr.decode()
     assert home.rows("run-1") == {"/a": [0, 1, 2, 3, 4]}
 
 
@@ -96,7 +96,7 @@ def test_stdout_is_the_stream_and_nothing_else(home: Home) -> None:
 def test_serve_leaves_the_page_to_the_daemon_and_ends(home: Home) -> None:
     done = run("--serve", "--recording-id", "run-1")
     info = places.read_daemon()
-    assert info is not None and f"{info.http}/rerun/app/run-1" in done.stderr.decode()
+    assert info is not None and f"{info.http}/recordings/app/run-1" in done.stderr.decode()
     assert home.rows("run-1") == {"/a": [0, 1, 2]}
 
 

@@ -53,7 +53,7 @@ def test_close_tells_whether_all_was_delivered(home: Home) -> None:
 def test_modes_of_a_session(home: Home) -> None:
     with rr.Session("app", recording_id="one") as session:
         url = session.serve(open_browser=False)
-        assert url.endswith("/rerun/app/one")
+        assert url.endswith("/recordings/app/one")
         session.log("/served", rr.Scalars(1))
         session.spawn()
         session.log("/spawned", rr.Scalars(2))

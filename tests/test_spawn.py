@@ -130,7 +130,7 @@ def test_without_a_display_the_url_is_told(home: Home, capfd: pytest.CaptureFixt
     rr.spawn(recording=recording)
     info = places.read_daemon()
     assert info is not None
-    assert capfd.readouterr().err == f"rerund: {info.http}/rerun/app/run%201\n"
+    assert capfd.readouterr().err == f"rerund: {info.http}/recordings/app/run%201\n"
     assert home.status()["recordings"][0]["recording_id"] == "run 1"
     recording.disconnect()
 

@@ -283,7 +283,7 @@ def test_our_own_sdk_shows_the_token_of_the_environment(opened: Daemon, monkeypa
 def test_our_own_links_have_the_token(opened: Daemon) -> None:
     stream = rr.RecordingStream("app", recording_id="run")
     url = rr.serve(open_browser=False, recording=stream)
-    assert url == f"{opened.info.http}/rerun/app/run?token={links.token(opened.info)}"
+    assert url == f"{opened.info.http}/recordings/app/run?token={links.token(opened.info)}"
     stream.disconnect()
 
 

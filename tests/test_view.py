@@ -143,8 +143,9 @@ def test_a_recording_is_found_by_id_full_name_or_prefix(rerund: Commands) -> Non
     for recording_id in ("run-1", "run-20"):
         log_into(daemon["grpc"], range(3), recording_id)
     for name in ("run-1", "official/run-1"):
-        assert rerund.ok("view", name, "--web").strip() == f"{daemon['http']}/rerun/official/run-1"
-    assert rerund.ok("view", "run-2").strip() == f"{daemon['http']}/rerun/official/run-20"
+        assert rerund.ok("view", name, "--web").strip() == f"{daemon['http']}/recordings/official/run-1"
+    assert rerund.ok("view", "run-2").strip() == f"{daemon['http']}/recordings/official/run-20"
+    assert rerund.ok("view", "run-2", "--rerun").strip() == f"{daemon['http']}/rerun/official/run-20"
     assert rerund.ok("view").strip() == f"{daemon['http']}/"
     assert "official/run-1, official/run-20" in rerund.refused("view", "run")
     assert "nothing" in rerund.refused("view", "nothing")

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -162,6 +166,70 @@ def test_an_action_wants_its_header_and_none_comes_from_another_site(daemon: Dae
     assert ask(daemon, "/api/actions/nonsense", "POST", **ACTION)[0] == 404
     assert ask(daemon, "/api/actions/remove", "POST", **ACTION)[0] == 400
     assert ask(daemon, "/api/actions/remove", "GET")[0] == 405
+
+
+def act(daemon: Daemon, action: str, **args: object) -> tuple[int, str]:
+    headers = {"X-Rerund-Action": "1", "Content-Type": "application/json"}
+    url = f"{daemon.info.http}/api/actions/{action}"
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, json.dumps(args).encode(), headers)) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+FILE_TRICKS = [
+    "",
+    "x",
+    ".rrd",
+    "..rrd",
+    "../x.rrd",
+    "/tmp/x.rrd",
+    "a/b.rrd",
+    "x\0.rrd",
+    "x\n.rrd",
+    "~/x.rrd",
+    "\\x.rrd",
+    ".x.rrd",
+]
+
+
+def test_a_page_can_have_new_files_written_to_one_directory_and_no_others(daemon: Daemon) -> None:
+    with RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+    run = {"application_id": "app", "recording_id": "run"}
+    before = {path for path in daemon.folder.rglob("*.rrd") if "recordings" not in path.parts}
+    for name in FILE_TRICKS:
+        status, said = act(daemon, "follow", file=name, **run)
+        assert (status, "is no name for a file" in said) == (409, True), said
+    assert {path for path in daemon.folder.rglob("*.rrd") if "recordings" not in path.parts} == before
+    saved = daemon.home / "saved"
+    saved.mkdir()
+    (saved / "link.rrd").symlink_to(daemon.folder / "elsewhere.rrd")
+    (saved / "there.rrd").write_text("mine")
+    for name in ("link.rrd", "there.rrd"):
+        assert act(daemon, "follow", file=name, **run)[0] == 409
+    assert (saved / "there.rrd").read_text() == "mine" and not (daemon.folder / "elsewhere.rrd").exists()
+    status, said = act(daemon, "follow", file="new.rrd", **run)
+    assert (status, json.loads(said)["path"]) == (200, str(saved / "new.rrd"))
+    assert act(daemon, "follow", file="new.rrd", **run)[0] == 409
+
+
+def test_files_of_pages_go_where_the_option_says(make_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    daemon = make_daemon(f"--save-dir={tmp_path}/given")
+    with RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+    assert act(daemon, "follow", file="run.rrd", application_id="app", recording_id="run")[0] == 200
+    assert (tmp_path / "given" / "run.rrd").stat().st_size > 0
+    told = json.loads(ask(daemon, "/api/actions")[2])
+    assert told == {"may_act": True, "save_dir": f"{tmp_path}/given"}
+
+
+def test_an_action_on_what_is_not_there_is_refused(daemon: Daemon) -> None:
+    for action, more in (("remove", {}), ("pin", {"pinned": True}), ("follow", {"file": "x.rrd"})):
+        status, said = act(daemon, action, application_id="app", recording_id="gone", **more)
+        assert (status, "no recording app/gone" in said) == (400, True)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")

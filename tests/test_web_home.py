@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from rerund_sdk import links, wire
 from tests.browsers import chromium, opened, wait_until
 from tests.daemons import Daemon
 from tests.raw_producer import RawProducer, chunk
+from tests.recorded import scalars_in
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +69,66 @@ def test_a_recording_is_deleted_only_after_a_question(daemon: Daemon, browser: B
         page.locator("dialog").get_by_role("button", name="Delete").click()
         page.get_by_text("Nothing was logged yet").wait_for()
         assert daemon.segments() == []
+
+
+def test_a_recording_is_pinned_and_unpinned_after_a_question(daemon: Daemon, browser: Browser) -> None:
+    with RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+    with opened(daemon.info.http, browser) as page:
+        page.get_by_label("Pin app/run").click()
+        page.locator("dialog").get_by_role("button", name="Pin").click()
+        page.locator(".recording .pinned").wait_for()
+        assert is_pinned(daemon)
+        page.get_by_label("Unpin app/run").click()
+        page.locator("dialog").get_by_role("button", name="Unpin").click()
+        page.get_by_label("Pin app/run").wait_for()
+        assert not is_pinned(daemon)
+
+
+def is_pinned(daemon: Daemon) -> bool:
+    with daemon.client() as client:
+        return bool(client.request("recording", recording="app/run")["pinned"])
+
+
+def test_a_recording_is_followed_into_a_file_until_that_is_stopped(daemon: Daemon, browser: Browser) -> None:
+    file = daemon.home / "saved" / "my run.rrd"
+    with RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+        with opened(daemon.info.http, browser) as page:
+            page.get_by_label("Follow app/run").click()
+            page.locator("dialog").get_by_text(str(daemon.home / "saved")).wait_for()
+            name = page.get_by_label("Name of the file")
+            assert name.input_value() == "app-run.rrd"
+            name.fill("../run.rrd")
+            page.locator("dialog").get_by_role("button", name="Follow").click()
+            page.get_by_role("alert").get_by_text("is no name for a file").wait_for()
+            name.fill(file.name)
+            page.keyboard.press("Enter")
+            page.get_by_role("rowheader", name=str(file)).wait_for()
+            producer.append_and_wait(chunk("run", "/a", [2.0], [2]))
+            page.get_by_label(f"Stop {file}").click()
+            page.locator("dialog").get_by_role("button", name="Stop").click()
+            page.get_by_text("Files that are followed").wait_for(state="detached")
+    assert scalars_in(file, "/a") == [1.0, 2.0]
+
+
+def test_the_disk_and_what_waits_at_a_process_are_shown(daemon: Daemon, browser: Browser) -> None:
+    message = chunk("run", "/a", [1.0], [1])
+    with RawProducer(daemon.ingest) as producer, opened(daemon.info.http, browser) as page:
+        producer.send(wire.Append(1, (message.entry,), (message.data,), waiting_bytes=5_000_000))
+        page.get_by_role("cell", name="5.0 MB").wait_for()
+        page.get_by_text("Writing ends when only").wait_for()
+        page.get_by_role("img", name="free").wait_for()
+
+
+def test_a_link_to_look_shows_all_and_offers_nothing_that_changes_it(
+    make_daemon: Callable[..., Daemon], browser: Browser, tmp_path: Path
+) -> None:
+    daemon = make_daemon(f"--token-file={tmp_path}/tokens")
+    with RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+    for name, count in (("read-only", 0), ("full", 3)):
+        with opened(f"{daemon.info.http}/?token={links.token(daemon.info, name)}", browser) as page:
+            page.get_by_text("Download").wait_for()
+            page.get_by_text("Writing ends when only").wait_for()
+            wait_until(page, lambda count=count: page.locator(".recording button").count() == count)

@@ -17,7 +17,6 @@ from rerund import lifecycle
 from rerund.command import duration, number, size, warn
 from rerund.demo.layout import layout
 from rerund.demo.program import APPLICATION_ID, ticks
-from rerund.web.names import recording_path
 from rerund_sdk import links, places
 from rerund_sdk.errors import DaemonError, RerundError
 
@@ -44,8 +43,9 @@ def show(output: Path | None, seconds: float | None) -> None:
     if not os.access(file.parent, os.W_OK):
         raise RerundError(f"the recording cannot be written there: {file}")
     with _daemon() as daemon:
-        print(f"look at it:  {links.link(daemon, f'/rerun/{recording_path(APPLICATION_ID, recording)}')}")
-        print(f"             or: rerund view {recording}     (native Rerun viewer)")
+        print(f"look at it:  {links.link(daemon, links.page_path(APPLICATION_ID, recording))}")
+        print(f"             or: rerund view {recording}     (native Rerun viewer; --rerun: its web viewer)")
+        print("             or: rerund top                           (in a terminal)")
         print("Ctrl-C ends it.", flush=True)
         _send_layout(recording)
         with _programs(recording) as processes:

@@ -91,6 +91,7 @@ class Access:
         if is_grpc_web and request.method == "OPTIONS":  # a browser asks what it may do, and never shows a token
             return None
         permission = self._permission(request)
+        request["may_act"] = permission is Permission.FULL
         if not permission.may_read:
             return _without_token(permission)
         is_action = request.method not in ("GET", "HEAD") and not is_grpc_web

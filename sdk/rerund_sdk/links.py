@@ -9,10 +9,21 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
-from rerund_sdk.errors import KeyFailure
+from rerund_sdk.errors import KeyFailure, ModeError
 from rerund_sdk.places import DaemonInfo
+
+WebViewer: TypeAlias = Literal["rerund", "rerun"]  # our own page, or the Rerun web viewer in it
+_PAGES: Final = {"rerund": "recordings", "rerun": "rerun"}
+
+
+def page_path(application_id: str, recording_id: str, web_viewer: WebViewer = "rerund") -> str:
+    """Where a daemon has the page of a recording. Raises ModeError if there is no such viewer."""
+    if web_viewer not in _PAGES:
+        raise ModeError(f"web_viewer is {web_viewer!r:.80}: choose {' or '.join(map(repr, _PAGES))}")
+    return f"/{_PAGES[web_viewer]}/{recording_path(application_id, recording_id)}"
 
 
 def recording_path(application_id: str, recording_id: str) -> str:

@@ -132,17 +132,21 @@ def serve(
     open_browser: bool = True,
     embedded: bool = False,
     web_port: int | None = None,
+    web_viewer: links.WebViewer = "rerund",
     default_blueprint: Any = None,
     recording: RecordingStream | None = None,
 ) -> str:
     """Log to the daemon, started if none runs, and open the web page of this recording; returns the page's URL.
 
+    web_viewer: "rerund": our page, light and also for a phone; "rerun": the one that holds the Rerun web viewer, which
+    shows a recording as its blueprint says. Each links to the other.
     embedded: serve from inside this process, with nothing installed or left behind; also where no daemon can run.
     web_port: of the pages, if the daemon has to be started.
     """
     found = _recording(recording, "serve")
     if found is None:
         return ""
+    page = links.page_path(found.application_id, found.recording_id, web_viewer)
     shown = ""
     base = _serve_embedded(found, web_port, default_blueprint) if embedded else ""
     if not base:
@@ -153,7 +157,7 @@ def serve(
         except (ModeError, PlaceError) as error:
             logger.warning("serving from inside this program: %s", error)
             base = _serve_embedded(found, web_port, default_blueprint)
-    url = links.with_token(viewer.page_url(base, found.store), shown)
+    url = links.with_token(base + page, shown)
     if open_browser:
         viewer.browse(url)
     return url

@@ -11,6 +11,7 @@ from rerund_sdk.sorbet import AUTO_INDEX
 if TYPE_CHECKING:
     from rerund_sdk.chunk import ChunkEncoder
     from rerund_sdk.delivery_status import DeliveryStatus
+    from rerund_sdk.links import WebViewer
     from rerund_sdk.memory import BinaryStream, MemoryRecording
     from rerund_sdk.outbox import Delivery
     from rerund_sdk.recording import RecordingStream
@@ -91,15 +92,17 @@ class RecordingExtras:
         open_browser: bool = True,
         embedded: bool = False,
         web_port: int | None = None,
+        web_viewer: WebViewer = "rerund",
         default_blueprint: Any = None,
     ) -> str:
-        """Log to this machine's daemon, or to one inside this process, and open the page; returns its URL."""
+        """Log to this machine's daemon, or to one inside this process, and open the page; see `rr.serve`."""
         from rerund_sdk import modes
 
         return modes.serve(
             open_browser=open_browser,
             embedded=embedded,
             web_port=web_port,
+            web_viewer=web_viewer,
             default_blueprint=default_blueprint,
             recording=self._stream,
         )

@@ -44,7 +44,7 @@ def show(daemon: places.DaemonInfo, store: Store, program: Program) -> None:
             return
         if executable is None or not has_display():
             pid = 0
-            browse(links.with_token(page_url(daemon.http, store), links.token(daemon)))
+            browse(links.link(daemon, links.page_path(store.application_id, store.recording_id)))
         else:
             pid = _run(_command(daemon, executable, program), program.detached)
         note.write_text(json.dumps({"pid": pid, "process_started": places.process_start_time(pid), "at": time.time()}))
@@ -54,11 +54,6 @@ def browse(url: str) -> None:
     """Open a page, or tell of it where there is no display."""
     if not has_display() or not webbrowser.open(url):
         print(f"rerund: {url}", file=sys.stderr, flush=True)
-
-
-def page_url(base: str, store: Store) -> str:
-    """The page of a recording that holds the Rerun web viewer."""
-    return f"{base}/rerun/{links.recording_path(store.application_id, store.recording_id)}"
 
 
 def has_display() -> bool:

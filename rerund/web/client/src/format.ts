@@ -23,6 +23,12 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
+/** A short time, as that which a row takes. */
+export function delay(seconds: number): string {
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  return seconds < 59.95 ? `${seconds.toFixed(1)} s` : duration(seconds);
+}
+
 /** How long ago a moment (seconds since the epoch) was. */
 export function ago(moment: number): string {
   return `${duration(Date.now() / 1000 - moment).replace(/ \d+ (s|min|h)$/, "")} ago`;

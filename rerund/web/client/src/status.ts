@@ -15,6 +15,7 @@ export interface Recording {
   started: number; // seconds since the epoch; 0: unknown
   last_write: number;
   error: string;
+  pinned: boolean;
 }
 
 export interface Producer {
@@ -26,6 +27,8 @@ export interface Producer {
   name: string;
   connected: number;
   idle_secs: number;
+  lag_secs: number; // from the log_time of its latest row to its arrival
+  waiting_bytes: number; // that it keeps because they were not taken yet
   rows: number;
   bytes: number;
   lost_rows: number;
@@ -38,6 +41,14 @@ export interface Reader {
   lag_bytes: number;
 }
 
+/** Of the disk that recordings lie on, in bytes. */
+export interface Disk {
+  free: number;
+  total: number;
+  floor: number; // so much stays free
+  missing: number; // so much more must be free before anything is written; 0: all is well
+}
+
 export interface Status {
   version: string;
   pid: number;
@@ -48,7 +59,9 @@ export interface Status {
   producers: Producer[];
   memory_bytes: number;
   viewers: Reader[];
-  sinks: (Reader & { path: string })[];
+  sinks: (Reader & { path: string; bytes: number; error: string })[];
+  disk: Disk | null;
+  spill: { files: number; bytes: number }; // of processes that ended before all was taken
 }
 
 export const status = signal<Status | null>(null);

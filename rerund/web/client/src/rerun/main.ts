@@ -4,7 +4,7 @@ import { WebViewer, type WebViewerOptions } from "@rerun-io/web-viewer";
 import "../theme.css";
 import "./rerun.css";
 import { bytes, count } from "../format";
-import { nameFromLocation } from "../names";
+import { nameFromLocation, toPath, type RecordingName } from "../names";
 import { streamRecording } from "../recording_stream";
 import { stateText } from "../socket";
 
@@ -25,6 +25,13 @@ function provideRandomUuid(): void {
   };
 }
 
+/** Where a daemon serves this: `rerund view FILE` does so, too, and has no other page. */
+async function offerOurPage(name: RecordingName): Promise<void> {
+  const link = element("ours") as HTMLAnchorElement;
+  link.href = `/recordings/${toPath(name)}`;
+  link.hidden = !(await fetch("/api/status", { method: "HEAD" })).ok;
+}
+
 function countMessages(stream: Uint8Array): number {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
   let messages = 0;
@@ -39,6 +46,7 @@ async function main(): Promise<void> {
   document.title = `${name.recording} · ${name.application} · rerund`;
   element("name").textContent = `${name.application} / ${name.recording}`;
 
+  void offerOurPage(name);
   provideRandomUuid();
   const viewer = new WebViewer();
   await viewer.start(null, element("viewer"), OPTIONS);
