@@ -121,13 +121,13 @@ def _in_short(daemon: places.DaemonInfo) -> str:
 def _print_status(told: dict[str, Any]) -> None:
     rates = told["rates"]
     summary = {
-        "daemon": f"rerund {told['version']}, pid {told['pid']}, up {duration(told['uptime_secs'])}, "
-        f"{size(told['memory_bytes'])} of memory",
+        "daemon": f"rerund {told['version']}, pid {told['pid']}, up {duration(told['uptime_secs'])}",
         "instance": told["instance"],
         "home": told["home"],
         "web pages": told["http"],
         "viewers at": told["grpc"],
         "SDKs at": ", ".join([told["ingest"], *told["tcp"]]),
+        "memory": _memory(told["memory"]),
         "disk": _disk(told["disk"], told["spill"]),
         "taking in": f"{number(rates['rows_per_sec'])} rows/s, {size(rates['bytes_per_sec'])}/s",
     }
@@ -155,6 +155,11 @@ def _print_status(told: dict[str, Any]) -> None:
         ("FILE", "RECORDING", "BEHIND "),
         [(each["path"], each["recording"], size(each["lag_bytes"])) for each in told["sinks"]],
     )
+
+
+def _memory(memory: dict[str, Any]) -> str:
+    used = f"{size(memory['used'])} of at most {size(memory['limit'])}"
+    return f"{used}; producers wait: {memory['reason']}" if memory["reason"] else used
 
 
 def _disk(disk: dict[str, Any] | None, spill: dict[str, Any]) -> str:

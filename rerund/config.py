@@ -124,6 +124,13 @@ def _segment_size(text: str) -> int:
     return size
 
 
+def _memory_size(text: str) -> int:
+    size = number_of_bytes(text)
+    if size < 256 * MIB:
+        raise ValueError("under 256 MiB, of which the daemon alone takes the half")
+    return size
+
+
 def _replay(text: str) -> str:
     if text not in ("active", "all") and not text.isdecimal():
         raise ValueError("not active, all, or a number of recordings")
@@ -186,6 +193,13 @@ class Config:
     tls_key: Path | None = option(None, _path, "FILE", "its PEM key")  # noqa: RUF009
     max_connections: int = option(
         4000, _count, "COUNT", "most producers, and most connections, streams and subscriptions of each other kind"
+    )
+    memory_limit: int = option(
+        2 * GIB,
+        _memory_size,
+        "SIZE",
+        "most memory that the daemon takes, whoever is connected; when it is short, producers keep what they log. A "
+        "message may have half of it",
     )
     fsync: str = option(
         "interval", _policy, "POLICY", "when data is forced to the disk: interval, always (as soon as it can be), off"

@@ -33,6 +33,7 @@ Verb: TypeAlias = Callable[[dict[str, Any]], Coroutine[Any, Any, Any]]
 
 _VERBS_THAT_LOOK: Final = ("status", "recordings", "recording", "find", "entities")
 _WINDOW: Final = 4
+_WAITING_MESSAGES: Final = 64  # per client, each way; who does not listen misses the rest
 _BATCH_BYTES: Final = 1 << 20
 _KEEPALIVE_SECS: Final = 10.0  # so often it is seen whether a silent subscriber is still there
 
@@ -65,6 +66,7 @@ class Control:
         context = zmq.asyncio.Context.shadow(self._server.context)
         self._router = context.socket(zmq.ROUTER)
         self._router.maxmsgsize = wire.MAX_HEADER_BYTES
+        self._router.rcvhwm = self._router.sndhwm = _WAITING_MESSAGES
         self._router.router_mandatory = True  # sending to a client that is gone fails
         self._bind(self._router, self._server.guard.door(self._router))
         self._spawn(self._serve())

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 _MESSAGE_HEADER: Final = rrd.MESSAGE_HEADER_SIZE
 _CACHED_BYTES: Final = 16 << 20  # this close to the end of a log, what is read was written a moment ago
+_SMALL_BYTES: Final = 256 << 10  # a single message up to this is read whatever the share of a reader is
+
+
+class _Large(Exception):
+    """The next message is larger than the reader's share."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
 
 
 class Cursor:
@@ -46,9 +54,17 @@ class Cursor:
     async def read(self, max_bytes: int = 1 << 20) -> bytes:
         """Whole messages, at most `max_bytes` of them unless the first alone is larger; waits until there is one."""
         await self._place()
+        readers = self._recording.readers
+        most = max_bytes if readers is None else readers.share(self, max_bytes)
         while True:
-            if data := await self._read_cached(max_bytes):
-                return data
+            try:
+                if data := await self._read_cached(most):
+                    return data
+            except _Large as large:
+                assert readers is not None
+                await readers.take(self, large.size)
+                most = large.size
+                continue
             await self._recording.grown(self)
 
     async def ready(self) -> None:
@@ -70,13 +86,18 @@ class Cursor:
         return segments[self._number].end - self._offset + later
 
     def close(self) -> None:
-        """Give the open file back; reading again opens it again."""
+        """Give the open file back, and what was read counts as taken; reading again opens it again."""
+        if self._recording.readers is not None:
+            self._recording.readers.leave(self)
+        self._close_file()
+
+    def _close_file(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def __del__(self) -> None:
-        self.close()
+        self._close_file()
 
     async def _place(self) -> None:
         if self._number < 0:
@@ -92,11 +113,11 @@ class Cursor:
         """Read on the loop what is in memory; what the disk must bring is read on a thread."""
         just_written = self.lag() < _CACHED_BYTES
         try:
-            return self._read(max_bytes, 0 if just_written else os.RWF_NOWAIT)
+            return self._read(max_bytes, 0 if just_written else os.RWF_NOWAIT, asks_for_room=True)
         except BlockingIOError:
-            return await asyncio.to_thread(self._read, max_bytes, 0)
+            return await asyncio.to_thread(self._read, max_bytes, 0, asks_for_room=True)
 
-    def _read(self, max_bytes: int, flags: int) -> bytes:
+    def _read(self, max_bytes: int, flags: int, *, asks_for_room: bool = False) -> bytes:
         if self._recording.removed:
             self.close()
             raise RecordingRemoved(f"recording {self._recording.name} was removed")
@@ -109,6 +130,8 @@ class Cursor:
             size = self._next_message_size(data, flags)
             if size > available:
                 raise RecordingRemoved(f"recording {self._recording.name} was damaged on disk by somebody else")
+            if asks_for_room and self._recording.readers is not None and size > max(max_bytes, _SMALL_BYTES):
+                raise _Large(size)
             data = self._pread(size, flags)
         self._offset += size
         return data if size == len(data) else data[:size]
@@ -122,7 +145,7 @@ class Cursor:
                 return available
             if is_last:
                 return 0
-            self.close()
+            self._close_file()
             self._number += 1
             self._offset = self._segments[self._number].first
 

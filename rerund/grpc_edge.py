@@ -58,13 +58,15 @@ class GrpcEdge:
         self._store = server.store
         self._viewers = server.viewers
         self._config = server.config
-        self._intake = GrpcIntake(server.store, server.context, server.config.max_message_bytes)
+        self._memory = server.memory
+        self._max_message_bytes = server.max_message_bytes
+        self._intake = GrpcIntake(server.store, server.context, server.max_message_bytes)
         self._grpc: grpc.aio.Server | None = None
 
     async def start(self) -> None:
         """Bind and serve. Raises ConfigError, KeyFailure."""
         self._gate.open()
-        most = self._config.max_message_bytes + _REQUEST_OVERHEAD
+        most = self._max_message_bytes + _REQUEST_OVERHEAD
         self._grpc = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_receive_message_length", min(most, 2**31 - 1))))
         handlers = {
             "ReadMessages": grpc.unary_stream_rpc_method_handler(self._read_messages),
@@ -102,7 +104,8 @@ class GrpcEdge:
     @contextlib.asynccontextmanager
     async def _admitted(self, context: grpc.aio.ServicerContext[bytes, bytes], *, writes: bool) -> AsyncIterator[None]:
         """For one call, which is aborted if it may not be."""
-        if refusal := self._limits.refusal("gRPC streams", self._streams):
+        streams = self._streams
+        if refusal := self._limits.refusal("gRPC streams", streams) or self._memory.refusal_of_stream(streams):
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
         access = self._gate.access(_token(context), _address(context.peer()))
         if not access.may_read:

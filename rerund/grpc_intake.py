@@ -203,6 +203,8 @@ class Producer:
         self._in_flight: deque[wire.Append] = deque()
         self._in_flight_bytes = 0
         self._is_welcome = False  # only then are appends taken
+        self._window = 0  # bytes that may be on their way
+        self._asked = 0  # bytes for which a turn was asked
         self._changed = asyncio.Event()
         self._error: RerundError | None = None
         self._send(self._hello)
@@ -228,7 +230,10 @@ class Producer:
         self._socket.close()
 
     def _has_room(self) -> bool:
-        return self._in_flight_bytes + self._waiting_bytes < _MAX_IN_FLIGHT_BYTES and len(self._waiting) < _MAX_WAITING
+        """One message is always taken: what does not fit the window waits here for its turn."""
+        most = min(_MAX_IN_FLIGHT_BYTES, self._window)
+        size = self._in_flight_bytes + self._waiting_bytes
+        return not size or (size < most and len(self._waiting) < _MAX_WAITING)
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         while self._error is None and not ready():
@@ -238,13 +243,18 @@ class Producer:
             raise self._error
 
     def _send_waiting(self) -> None:
-        if self._is_welcome and self._waiting and (not self._in_flight or self._waiting_bytes >= _LOT_BYTES):
+        if not self._is_welcome or not self._waiting or (self._in_flight and self._waiting_bytes < _LOT_BYTES):
+            return
+        if self._in_flight_bytes + self._waiting_bytes <= self._window:
             self._seq += 1
             append = wire.Append(self._seq, tuple(each.entry for each in self._waiting), _joined(self._waiting))
             self._in_flight.append(append)
             self._in_flight_bytes += self._waiting_bytes
-            self._waiting, self._waiting_bytes = [], 0
+            self._waiting, self._waiting_bytes, self._asked = [], 0, 0
             self._send(append)
+        elif not self._in_flight and self._asked != self._waiting_bytes:
+            self._asked = self._waiting_bytes
+            self._send(wire.Ping(wants=self._asked))
 
     def _send(self, message: wire.Message) -> None:
         frames = wire.encode(message)
@@ -258,12 +268,14 @@ class Producer:
     async def _ping(self) -> None:
         while True:
             await asyncio.sleep(_PING_SECS)
-            self._send(wire.Ping())
+            self._send(wire.Ping(wants=self._asked))
 
     async def _handle(self, answer: wire.Message) -> None:
         if isinstance(answer, wire.Ack):
+            self._window = answer.window
             self._forget(answer.written_seq)
         elif isinstance(answer, wire.Welcome):
+            self._window = answer.window
             self._is_welcome = True
             self._send_again()
         elif isinstance(answer, wire.Reject):

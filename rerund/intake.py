@@ -22,11 +22,13 @@ import zmq
 
 from rerund import listening
 from rerund.answers import Answers, Counters
+from rerund.credits import Credits
 from rerund.errors import LogWriteError
 from rerund.guard import Guard
 from rerund.limits import Limits
 from rerund.log import Buffers
 from rerund.loss_entries import LossEntries
+from rerund.memory import Memory
 from rerund.notify import notify
 from rerund.producers import Producer, ProducerInfo
 from rerund.reception import Reception
@@ -68,6 +70,7 @@ class Intake:
         on_failure: Callable[[], None],
         guard: Guard,
         limits: Limits,
+        memory: Memory,
     ) -> None:
         """sync_secs: longest that data waits to be forced to the disk; None: it is not.
 
@@ -85,6 +88,8 @@ class Intake:
         self._reception = Reception(
             store, self._answers, welcome, limits, written=self._written, opened=self._wakeup.ring
         )
+        self._credits = Credits(memory, self._reception.count)
+        self._reception.first_window = self._credits.first_window
         self._losses = LossEntries(self.counters, self._written)
         self._batches: dict[Recording, Batch] = {}
         self._to_ack: set[Producer] = set()
@@ -155,6 +160,7 @@ class Intake:
         self._write()
         self._index()  # before the acks: who has one finds what it is for
         self._note_synced()
+        self._to_ack.update(self._credits.changed(self._reception.connected))
         self._acknowledge()
         now = time.monotonic()
         self._commits.hand_over_if_due(now, self._reception.connected())
@@ -237,6 +243,7 @@ class Intake:
         batch = self._batches.setdefault(producer.recording, Batch())
         self._add_new(producer.recording, batch, append)
         batch.appends.setdefault(producer, []).append(append)
+        self._credits.took(producer, append)
         producer.taken_seq = append.seq
 
     def _is_next(self, producer: Producer, seq: int) -> bool:
@@ -272,6 +279,7 @@ class Intake:
         producer = self._reception.known(identity)
         if producer is not None:
             self._losses.declare(producer, ping.losses, ping.losses_id)
+            self._credits.want(producer, ping.wants)
             self._to_ack.add(producer)
             if producer.refusing and producer.taken_seq is not None:
                 self._answers.refuse(producer, producer.taken_seq + 1, "send this append and all after it again")
@@ -342,7 +350,8 @@ class Intake:
         for producer in self._to_ack:
             if producer.taken_seq is not None:
                 producer.written_seq = producer.taken_seq
-            ack = wire.Ack(producer.written_seq, producer.synced_seq, producer.losses_id)
+            window = self._credits.window(producer)
+            ack = wire.Ack(producer.written_seq, producer.synced_seq, producer.losses_id, window)
             self._answers.send(producer.identity, ack)
         self._to_ack.clear()
 

@@ -1,7 +1,7 @@
-"""How many may be connected: refused in a sentence before file descriptors run out, not by an error after it.
+"""How many may be connected: refused in a sentence before descriptors or memory run out, not by an error after it.
 
 Each way in counts its own: producers, HTTP connections, gRPC streams, subscriptions. File descriptors are counted for
-all together; the last tenth is for the logs of those who are in already.
+all together; the last tenth is for the logs of those who are in already. So is memory (memory.py).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import resource
 import time
 from typing import Final
+
+from rerund.memory import Memory
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +24,10 @@ _RECOUNT_IF_FULL_SECS: Final = 0.01
 class Limits:
     """Of one daemon. From any thread."""
 
-    def __init__(self, max_connections: int) -> None:
+    def __init__(self, max_connections: int, memory: Memory | None = None) -> None:
+        """memory: None if it has no limit."""
         self.max_connections = max_connections
+        self._memory = memory
         self._full: set[str] = set()  # ways in that were told about
         self._open = 0  # file descriptors
         self._counted = float("-inf")
@@ -61,6 +65,8 @@ class Limits:
             return (
                 f"there are {count} {what}, and max_connections = {self.max_connections}: raise the option or end some"
             )
+        if needs_files and self._memory is not None and self._memory.shortage:
+            return self._memory.shortage
         if needs_files and self.is_short_of_files():
             most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             return f"the daemon has nearly all of its {most} file descriptors open: raise `ulimit -n`, or LimitNOFILE="

@@ -1,17 +1,49 @@
-"""The last chunk ids of a recording, so that what a producer sends again after a crash is not written again."""
+"""The last chunk ids of a recording, so that what a producer sends again after a crash is not written again.
+
+Recordings that are logged into share the memory for it: the more there are, the fewer ids each remembers. What a
+producer may have to send again is bounded likewise (credits.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any, Final
+from weakref import WeakSet
+
+_FEWEST: Final = 256
+
+
+class RecentShare:
+    """What all recordings together remember."""
+
+    def __init__(self, ids: int) -> None:
+        self._ids = ids
+        self._users: WeakSet[Any] = WeakSet()
+
+    def join(self, user: object) -> None:
+        self._users.add(user)
+
+    def leave(self, user: object) -> None:
+        self._users.discard(user)
+
+    @property
+    def each(self) -> int:
+        """Ids of a generation, of which each recording has two."""
+        return max(_FEWEST, self._ids // 2 // max(len(self._users), 1))
 
 
 class RecentIds:
-    """The last `count` ids that were added, and at most as many before: two generations, the older dropped whole."""
+    """The last `most` ids that were added, and at most as many before: two generations, the older dropped whole."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, share: RecentShare | None = None) -> None:
         self._count = count
+        self._share = share
         self._older: set[bytes] = set()
         self._newer: set[bytes] = set()
+
+    @property
+    def most(self) -> int:
+        return self._count if self._share is None else min(self._count, self._share.each)
 
     def __contains__(self, chunk_id: bytes) -> bool:
         return chunk_id in self._newer or chunk_id in self._older
@@ -20,8 +52,10 @@ class RecentIds:
         return len(self._older) + len(self._newer)
 
     def add(self, chunk_id: bytes) -> None:
+        if not self._newer and self._share is not None:
+            self._share.join(self)
         self._newer.add(chunk_id)
-        if len(self._newer) == self._count:
+        if len(self._newer) >= self.most:
             self._older, self._newer = self._newer, set()
 
     def discard(self, chunk_ids: Collection[bytes]) -> None:
@@ -30,3 +64,5 @@ class RecentIds:
 
     def clear(self) -> None:
         self._older, self._newer = set(), set()
+        if self._share is not None:
+            self._share.leave(self)

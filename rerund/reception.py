@@ -43,6 +43,7 @@ class Reception:
     ) -> None:
         """written: a store info was written. opened: called on any thread when `take_opened` has something to do."""
         self.welcome = welcome
+        self.first_window: Callable[[], int] = lambda: wire.UNLIMITED  # that a newcomer is given
         self._store = store
         self._answers = answers
         self._limits = limits
@@ -58,6 +59,10 @@ class Reception:
     def connected(self) -> list[Producer]:
         """From any thread."""
         return list(self._connected.values())
+
+    def count(self) -> int:
+        """How many are connected."""
+        return len(self._connected)
 
     def known(self, identity: bytes, seq: int = 0) -> Producer | None:
         """Who sends from there; nobody we have met is asked for a hello."""
@@ -147,7 +152,7 @@ class Reception:
         if producer is None or producer.recording is not recording:
             producer = self._producers[hello.producer_id] = Producer(hello, recording, time.time())
         self._connect(producer, identity)
-        self._answers.send(identity, self.welcome._replace(written_seq=producer.written_seq))
+        self._answers.send(identity, self.welcome._replace(written_seq=producer.written_seq, window=self.first_window()))
 
     def _connect(self, producer: Producer, identity: bytes) -> None:
         self._disconnect(producer)

@@ -21,6 +21,7 @@ from rerund.describe import origin_of, store_info_key
 from rerund.errors import BadPosition, LogWriteError, RecordingRemoved
 from rerund.index import Index, Place
 from rerund.log import START, Buffers, Log, Position, Segment, segment_files
+from rerund.memory import Memory
 from rerund.preamble import MAX_PREAMBLE_BYTES, preamble
 from rerund.recent import RecentIds
 from rerund.recovery import is_sealed_file, recover
@@ -66,7 +67,9 @@ class Recording:
         segment_bytes: int,
         bells: Bells,
         space: Space | None = None,
+        memory: Memory | None = None,
     ) -> None:
+        """space: None to use the disk to its end. memory: None if readers and ids may take what they want."""
         self.directory = directory
         self.application_id = application_id
         self.recording_id = recording_id
@@ -87,7 +90,8 @@ class Recording:
         self._summary = Summary(self.index)
         self._opening = threading.Lock()
         self._writing = threading.Lock()  # held by the intake thread, and by others only to close the last segment
-        self._recent = RecentIds(RECENT_CHUNKS)
+        self.readers = memory.readers if memory is not None else None
+        self._recent = RecentIds(RECENT_CHUNKS, memory.ids if memory is not None else None)
         self._store_infos: set[bytes] = set()  # what they say
         self._new_store_infos: set[bytes] = set()  # those not yet in the log
         self._unindexed: list[Place] = []  # what the log holds and the index not yet
@@ -224,7 +228,7 @@ class Recording:
         """Open, and load what tells a message that is here already. Raises RecordingRemoved, LogWriteError."""
         self.open()
         try:
-            for chunk_id in self.index.recent_chunk_ids(RECENT_CHUNKS):
+            for chunk_id in self.index.recent_chunk_ids(self._recent.most):
                 self._recent.add(chunk_id)
             self._store_infos = set(self._read_store_infos())
         except OSError as error:

@@ -31,6 +31,7 @@ from rerund.guard import Guard
 from rerund.housekeeping import Housekeeping
 from rerund.intake import Intake
 from rerund.limits import Limits
+from rerund.memory import Memory
 from rerund.notify import notify
 from rerund.ports import is_loopback
 from rerund.recording import Recording
@@ -59,14 +60,22 @@ class Server:
         self.context: zmq.Context[Any] = context or _context()
         self.bells = Bells()
         self.space = Space(config.home, config.min_free)
-        self.store = Store(config.home, config.segment_bytes, self.bells, self.space)
+        self.memory = Memory(config.memory_limit, watches=not embedded)  # else it is mostly the program's
+        self.store = Store(config.home, config.segment_bytes, self.bells, self.space, self.memory)
         self.viewers: list[ViewerInfo] = []  # edges add and remove them
         self.info = _not_yet(config, embedded)  # as daemon.json says; filled in at the start
         self.guard = Guard(self.context, config.home)
-        self.limits = Limits(config.max_connections)
+        self.limits = Limits(config.max_connections, self.memory)
         self.tokens = Gate(config.token_file or default_path(config.home))
         self.intake = Intake(
-            self.store, self.context, self._welcome(), _sync_secs(config), self.stop, self.guard, self.limits
+            self.store,
+            self.context,
+            self._welcome(),
+            _sync_secs(config),
+            self.stop,
+            self.guard,
+            self.limits,
+            self.memory,
         )
         self.control = Control(self, self.info.control)
         self.remote_control = RemoteControl(self, config.control_listen)
@@ -191,7 +200,7 @@ class Server:
     def _bind(self) -> list[str]:
         """Where data comes in; the TCP addresses."""
         local = {places.INPROC_INGEST, self.info.ingest}
-        bound = self.intake.bind([*local, *self.config.listen], self.config.max_message_bytes)
+        bound = self.intake.bind([*local, *self.config.listen], self.max_message_bytes)
         return bound[len(local) :]
 
     def _describe(self, tcp: list[str]) -> places.DaemonInfo:
@@ -210,10 +219,22 @@ class Server:
         )
 
     def _welcome(self) -> wire.Welcome:
-        info, most = self.info, self.config.max_message_bytes
+        info = self.info
         return wire.Welcome(
-            wire.PROTOCOL, VERSION, 0, most, info.control, info.http, info.grpc, next(iter(info.remote_control), "")
+            wire.PROTOCOL,
+            VERSION,
+            0,
+            self.max_message_bytes,
+            info.control,
+            info.http,
+            info.grpc,
+            remote_control=next(iter(info.remote_control), ""),
         )
+
+    @property
+    def max_message_bytes(self) -> int:
+        """As the option says, unless memory is too small for it."""
+        return min(self.config.max_message_bytes, self.memory.largest_message)
 
     def _write_daemon_file(self) -> None:
         path = places.daemon_file(self.config.instance)
@@ -241,6 +262,7 @@ class Server:
             **self.info._asdict(),
             "uptime_secs": time.time() - self.info.started,
             "memory_bytes": process.memory_info().rss,
+            "memory": self.memory.status()._asdict(),
             "rates": self._rates(),
             "counters": dict(vars(counters)),
             "producers": [producer._asdict() for producer in self.intake.producers()],
@@ -251,7 +273,8 @@ class Server:
         }
 
     def _sample(self) -> None:
-        """Note the counters, once a second."""
+        """Note the counters, and look at the memory, once a second."""
+        self.memory.look()
         counters = self.intake.counters
         self._samples.append((time.monotonic(), counters.messages, counters.rows, counters.bytes))
         if self._loop is not None and not self._stopping.is_set():

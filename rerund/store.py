@@ -13,6 +13,7 @@ from rerund.bell import Bells
 from rerund.describe import origin_of
 from rerund.errors import UnknownRecording
 from rerund.log import segment_files
+from rerund.memory import Memory
 from rerund.recording import Recording
 from rerund.space import Space
 from rerund_sdk import places
@@ -26,10 +27,18 @@ _MAX_CANDIDATES: Final = 5  # named in an error
 class Store:
     """Finds, makes and removes recordings. Safe from any thread; what waits, waits on the loop."""
 
-    def __init__(self, home: Path, segment_bytes: int, bells: Bells, space: Space | None = None) -> None:
-        """space: None to use the disk to its end."""
+    def __init__(
+        self,
+        home: Path,
+        segment_bytes: int,
+        bells: Bells,
+        space: Space | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        """space, memory: None to use the disk, and memory, without bounds."""
         self._home = home
         self._space = space
+        self._memory = memory
         self._segment_bytes = segment_bytes
         self._bells = bells
         self._activated = bells.add()
@@ -47,7 +56,8 @@ class Store:
                 self._recordings[ids] = self._recording(directory, *ids)
 
     def _recording(self, directory: Path, application_id: str, recording_id: str) -> Recording:
-        return Recording(directory, application_id, recording_id, self._segment_bytes, self._bells, self._space)
+        ids = (application_id, recording_id)
+        return Recording(directory, *ids, self._segment_bytes, self._bells, self._space, self._memory)
 
     def recordings(self) -> list[Recording]:
         """All of them, in no order."""

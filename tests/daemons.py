@@ -26,6 +26,7 @@ class Daemon:
         self.runtime = folder / "run" / "rerund"
         self.log = folder / "daemon.log"
         self.options = options
+        self.program: tuple[str, ...] = ("-m", "rerund")  # what Python runs
         self.process: subprocess.Popen[bytes] | None = None
         self.variables = {"RERUND_HOME": str(self.home), "XDG_RUNTIME_DIR": str(folder / "run")}
         (folder / "run").mkdir(mode=0o700, exist_ok=True)
@@ -42,7 +43,7 @@ class Daemon:
             ready.bind(address)
             ready.settimeout(0.1)
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "rerund", "run", "--grpc-port=0", "--http-port=0", *self.options],
+                [sys.executable, *self.program, "run", "--grpc-port=0", "--http-port=0", *self.options],
                 env={**self.env, "NOTIFY_SOCKET": f"@{address[1:]}"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -283,7 +283,7 @@ def test_goodbye_leaves_no_producer_behind(home: Home, make_producer: Callable[.
 
 
 @pytest.mark.parametrize("daemon", ["absent", "frozen"])
-def test_a_program_ends_within_two_seconds_without_a_daemon_and_says_where_its_rows_are(home: Home, daemon: str) -> None:
+def test_a_program_ends_in_two_seconds_without_a_daemon_and_says_where_its_rows_are(home: Home, daemon: str) -> None:
     frozen = home.daemon() if daemon == "frozen" else None
     if frozen is not None:
         frozen.signal(signal.SIGSTOP)

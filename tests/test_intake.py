@@ -115,7 +115,7 @@ def test_a_ping_is_answered_with_an_ack(daemon: Daemon) -> None:
         producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
         producer.wait_synced(1)
         producer.send(wire.Ping())
-        assert producer.receive(wire.Ack) == wire.Ack(1, 1)
+        assert producer.receive(wire.Ack)[:2] == (1, 1)
 
 
 def test_the_store_info_of_many_producers_is_written_once(daemon: Daemon) -> None:

@@ -388,3 +388,48 @@ def test_losses_of_ever_more_entities_take_bounded_memory(make_box: Callable[...
     losses = box.outbox.losses()
     assert len(losses) <= 1001
     assert sum(loss.rows for loss in losses) == box.outbox.lost_rows == 3000 - len(box.receive_all())
+
+
+def test_no_more_than_the_daemon_lets_us_is_in_flight(make_box: Callable[..., Box]) -> None:
+    box = make_box()
+    box.outbox.window = 10_000
+    box.put(*(message("/a", 1000) for _ in range(30)))
+    appends = list(iter(box.next_append, None))
+    assert 8_000 < sum(append.cost for append in appends) <= 10_000
+    box.outbox.window = 0
+    box.outbox.acked(appends[-1].seq)
+    assert box.next_append() is None
+    box.outbox.window = 10_000
+    assert box.next_append() is not None
+
+
+def test_a_message_larger_than_the_window_asks_for_a_turn_and_is_let_before_others_take_the_room(
+    make_box: Callable[..., Box],
+) -> None:
+    box = make_box()
+    box.outbox.window = 10_000
+    image = message("/image", MIB)
+    box.put(*(message("/a", 1000) for _ in range(30)), image, *(message("/a", 1000) for _ in range(3000)))
+    first = box.next_append()
+    assert first is not None and box.outbox.wants > MIB
+    assert box.next_append() is None  # small rows go on as acks come, the image waits
+    box.outbox.acked(first.seq)
+    second = box.next_append()
+    assert second is not None and image not in [queued.message for queued in second.batch]
+    box.outbox.window += box.outbox.wants
+    turn = box.next_append()
+    assert turn is not None and turn.batch[0].message == image
+    assert box.outbox.wants == 0
+    box.outbox.window = 10_000
+    box.outbox.acked(box.outbox.last_seq)
+    box.receive_all()
+
+
+def test_no_turn_is_asked_for_what_was_dropped(make_box: Callable[..., Box]) -> None:
+    box = make_box(memory_bytes=4 * MIB, spill_bytes=0)
+    box.outbox.window = 10_000
+    box.put(message("/image", 2 * MIB))
+    assert box.next_append() is None and box.outbox.wants > 2 * MIB
+    box.put(message("/image", 3 * MIB), message("/image", 3 * MIB))
+    assert box.outbox.lost_rows == 1
+    assert box.next_append() is None and box.outbox.wants > 3 * MIB

@@ -153,6 +153,7 @@ class Connection:
                 self._say_hello(link)
             if talk.is_open and self.welcome is not None:
                 talk.send_all(self.welcome.max_message_bytes)
+            self._ask_for_a_turn(link, talk)
             self._ask_if_silent(link, talk)
             self._declare_losses(link, talk)
             self._tell_of_change()
@@ -195,6 +196,7 @@ class Connection:
                 continue
             if isinstance(message, wire.Ack):
                 self.synced_seq = message.synced_seq  # before who waits for it is woken
+                self._outbox.window = message.window
                 self._outbox.acked(message.written_seq)
                 self._outbox.losses_reported(message.losses_id)
                 talk.took()
@@ -207,6 +209,7 @@ class Connection:
         self.welcome = welcome
         self._lock_told = False
         self._reject_told = False
+        self._outbox.window = welcome.window
         self._outbox.acked(welcome.written_seq)
         if self._outbox.close_gaps(welcome.max_message_bytes):
             self.producer_id = os.urandom(wire.PRODUCER_ID_SIZE)
@@ -247,6 +250,13 @@ class Connection:
             talk.is_asked = True
             link.send(wire.Ping())
 
+    def _ask_for_a_turn(self, link: Link, talk: _Talk) -> None:
+        """For a message larger than the window; again now and then, as the daemon may be another one."""
+        now = time.monotonic()
+        if talk.is_open and (wants := self._outbox.wants) and (wants != talk.wanted or now > talk.want_again):
+            talk.wanted, talk.want_again = wants, now + PING_SECS
+            link.send(wire.Ping(wants=wants))
+
     def _declare_losses(self, link: Link, talk: _Talk) -> None:
         now = time.monotonic()
         if talk.is_open and now >= self._declare_next and (report := self._outbox.loss_report()):
@@ -282,6 +292,8 @@ class _Talk:
         self.is_open = False  # the daemon takes appends
         self.was_welcome = False
         self.is_asked = False  # a ping is on its way
+        self.wanted = 0  # bytes of the last message for which a turn was asked
+        self.want_again = 0.0
         self._link = link
         self._outbox = outbox
         self._again: Iterator[InFlight] = iter(())  # in flight, to be sent once more

@@ -27,7 +27,7 @@ from rerund_sdk.losses import LossCounter, LossReport
 from rerund_sdk.rrd import Kind
 from rerund_sdk.sinks import EncodedMessage
 from rerund_sdk.spill import Queued
-from rerund_sdk.wire import IndexEntry, Loss
+from rerund_sdk.wire import UNLIMITED, IndexEntry, Loss
 
 logger = logging.getLogger("rerund_sdk")
 
@@ -130,6 +130,9 @@ class Outbox:
         self.on_tail: Callable[[], None] = lambda: None  # the spiller's: called, with the lock held, when it has work
         self.last_number = 0
         self.last_seq = 0
+        self.window = UNLIMITED  # bytes that the daemon lets us have in flight
+        self.wants = 0  # bytes of a message that is larger than that: it waits until it is let
+        self._held: Queue | None = None  # its next message found no room: some is kept for it
         self._window_bytes = min(WINDOW_BYTES, limits.memory_bytes // 4)
         self._in_flight_bytes = 0
         self._small_paths: set[str] = set()  # entities of which something waits in `small`
@@ -195,10 +198,11 @@ class Outbox:
         max_message_bytes: larger messages are lost: the daemon would refuse them.
         """
         with self.changed:
-            if self._in_flight_bytes >= self._window_bytes or len(self.in_flight) >= WINDOW_APPENDS:
+            room = self.window - self._in_flight_bytes
+            if self._in_flight_bytes >= self._window_bytes or len(self.in_flight) >= WINDOW_APPENDS or room <= 0:
                 return None
             batch: list[Queued] = []
-            while not batch and (given := [self.singly.popleft()] if self.singly else self._next_batch()):
+            while not batch and (given := self._next_batch(room)):
                 batch = [queued for queued in given if not self._is_too_large(queued, max_message_bytes)]
             if any(queue.on_disk for queue in self.queues):
                 self.wants_back = True
@@ -265,20 +269,45 @@ class Outbox:
         self._room_was_made()
         return True
 
-    def _next_batch(self) -> list[Queued]:
+    def _next_batch(self, room: int) -> list[Queued]:
+        """What goes together, in at most `room` bytes."""
+        if self.singly:
+            return [self.singly.popleft()] if self._fits(self.singly[0], room) else []
+        queues, room = self._after_what_was_held(room)
         batch: list[Queued] = []
         size = 0
-        for queue in self.queues:
+        for queue in queues:
             queue.advance()
             first_of_queue = True  # goes along whatever its size: no queue starves another
             while queue.head and len(batch) < APPEND_MESSAGES:
+                if not self._fits(queue.head[0], room):
+                    self._held = self._held or (queue if first_of_queue else None)
+                    break
                 if not first_of_queue and size + queue.head[0].message.entry.size > APPEND_BYTES:
                     break
                 queued = queue.pop_head()
                 batch.append(queued)
                 size += queued.message.entry.size
+                room -= cost(queued)
                 first_of_queue = False
         return batch
+
+    def _fits(self, queued: Queued, room: int) -> bool:
+        """Whether there is room for it now; if it would not even fit alone, a turn is wanted for it."""
+        needed = cost(queued)
+        if needed > self.window and not self.wants:
+            self.wants = needed
+        return needed <= room
+
+    def _after_what_was_held(self, room: int) -> tuple[Sequence[Queue], int]:
+        """The queues, first the one whose message there was no room for; the room that is not kept for it."""
+        held, self._held, self.wants = self._held, None, 0
+        if held is None or not held.head:
+            return self.queues, room
+        needed = cost(held.head[0])
+        if needed > room and needed <= self.window:
+            room -= needed
+        return (held, *(queue for queue in self.queues if queue is not held)), room
 
     def _forget(self, append: InFlight) -> None:
         self._in_flight_bytes -= append.cost

@@ -20,6 +20,7 @@ from rerund_sdk.tuid import TUID_SIZE
 PROTOCOL: Final = 1
 PRODUCER_ID_SIZE: Final = 16
 MAX_HEADER_BYTES: Final = 4 * 1024 * 1024  # of the msgpack frame; an append of many small chunks stays far below
+UNLIMITED: Final = 2**63 - 1  # bytes
 _MAX_NAME_BYTES: Final = 4096  # an id, an entity path, a timeline name
 
 Frames: TypeAlias = Sequence[bytes | memoryview]
@@ -70,6 +71,7 @@ class Welcome(NamedTuple):
     control: str  # endpoint for requests
     http: str  # base URL of the web pages
     grpc: str  # URL for Rerun viewers
+    window: int = UNLIMITED  # bytes that the producer may have on its way to the daemon, not yet acked
     remote_control: str = ""  # endpoint for requests from other machines; "" if there is none
 
 
@@ -88,6 +90,7 @@ class Ack(NamedTuple):
     written_seq: int  # survives a crash of the daemon
     synced_seq: int  # survives a power cut
     losses_id: bytes = b""  # of the last declared losses that are in the log, too; empty: of none
+    window: int = UNLIMITED  # bytes that the producer may have on its way from now on; 0: it waits
 
 
 class Reject(NamedTuple):
@@ -109,10 +112,14 @@ class Loss(NamedTuple):
 
 
 class Ping(NamedTuple):
-    """A producer that has nothing to send is still there; answered with an ack. It may declare losses."""
+    """A producer that has nothing to send is still there; answered with an ack. It may declare losses.
+
+    One with a message that its window has no room for asks for a turn: an ack with a larger window gives it.
+    """
 
     losses: tuple[Loss, ...] = ()
     losses_id: bytes = b""  # 16 bytes: the id of their chunk in the log; the same until an ack names it
+    wants: int = 0  # bytes of the message; 0: no turn is asked for
 
 
 class Goodbye(NamedTuple):
@@ -178,9 +185,10 @@ def decode(frames: Frames) -> Message:
         if kind == "hello":
             return _hello(header, data)
         if kind == "ack":
-            return Ack(_count(header, "written_seq"), _count(header, "synced_seq"), _losses_id(header))
+            window = _count({"window": UNLIMITED, **header}, "window")
+            return Ack(_count(header, "written_seq"), _count(header, "synced_seq"), _losses_id(header), window)
         if kind == "ping":
-            return Ping(_losses(header), _losses_id(header))
+            return Ping(_losses(header), _losses_id(header), _count({"wants": 0, **header}, "wants"))
         if kind == "welcome":
             _check_version(header, "daemon")
             return Welcome(
@@ -191,6 +199,7 @@ def decode(frames: Frames) -> Message:
                 _text(header, "control"),
                 _text(header, "http"),
                 _text(header, "grpc"),
+                _count({"window": UNLIMITED, **header}, "window"),
                 _text({"remote_control": "", **header}, "remote_control"),
             )
         if kind == "reject":
