@@ -152,7 +152,9 @@ class Reception:
         if producer is None or producer.recording is not recording:
             producer = self._producers[hello.producer_id] = Producer(hello, recording, time.time())
         self._connect(producer, identity)
-        self._answers.send(identity, self.welcome._replace(written_seq=producer.written_seq, window=self.first_window()))
+        self._answers.send(
+            identity, self.welcome._replace(written_seq=producer.written_seq, window=self.first_window())
+        )
 
     def _connect(self, producer: Producer, identity: bytes) -> None:
         self._disconnect(producer)
