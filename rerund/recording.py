@@ -52,7 +52,7 @@ class RecordingStats(NamedTuple):
     active_since_start: bool
     started: float  # 0.0: unknown
     last_write: float
-    error: str  # why nothing can be appended now, or not be synced; else empty
+    error: str  # why nothing can be appended now, or not be synced or indexed; else empty
     pinned: bool  # is never removed for want of room
 
 
@@ -95,7 +95,7 @@ class Recording:
         self._store_infos: set[bytes] = set()  # what they say
         self._new_store_infos: set[bytes] = set()  # those not yet in the log
         self._unindexed: list[Place] = []  # what the log holds and the index not yet
-        self._index_fails = False
+        self._index_error = ""
         self._sync_error = ""
         self._next_fresh_segment = 0.0  # of time.monotonic()
 
@@ -204,7 +204,7 @@ class Recording:
             self.active_since_start,
             self.started if self.is_open else resting.started,
             self.last_write if self.is_open else resting.last_write,
-            self.error or self._sync_error,
+            self.error or self._sync_error or self._index_error,
             self.pinned,
         )
 
@@ -356,13 +356,13 @@ class Recording:
         try:
             self.index.add(self._unindexed)
         except OSError as error:
-            if not self._index_fails:
+            if not self._index_error:
                 log.error("the index cannot be written (%s): %s", error.strerror or error, self.directory)
-            self._index_fails = True
+            self._index_error = f"the index cannot be written: {error.strerror or error}"
             return
-        if self._index_fails:
+        if self._index_error:
             log.info("the index is written again: %s", self.directory)
-            self._index_fails = False
+            self._index_error = ""
         self._unindexed = []
 
     def release(self) -> None:

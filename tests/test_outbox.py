@@ -235,7 +235,7 @@ def test_no_file_remains_when_all_was_delivered(make_box: Callable[..., Box], tm
     box.receive_all()
     wait_until(lambda: list((tmp_path / "spill").iterdir()) == [])
     assert box.spiller.nbytes == 0
-    assert box.spiller.close() == (0, ())
+    assert box.spiller.close() == (0, 0, ())
 
 
 def test_drop_oldest_keeps_static_data_and_text_and_the_newest_images(

@@ -130,9 +130,11 @@ class DeliverySink(ABC):
             return
         self._courier.stop()
         rest = self._spiller.close()
-        if rest.messages and rest.paths:
-            where = ", ".join(map(str, rest.paths))
+        where = ", ".join(map(str, rest.paths))
+        if rest.lost < rest.messages:
             logger.warning("%s has not taken %d messages: they are kept in %s", self.endpoint, rest.messages, where)
+            if rest.lost:
+                logger.error("but %d of these messages are lost", rest.lost)
         elif rest.messages:
             logger.error("%s has not taken %d messages: they are lost", self.endpoint, rest.messages)
 

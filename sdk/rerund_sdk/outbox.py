@@ -390,6 +390,12 @@ class Outbox:
                 self.limits.spill_bytes,
             )
 
+    def give_up(self, entries: Sequence[IndexEntry], cause: str) -> None:
+        """These messages are lost at the end."""
+        with self.changed:
+            for entry in entries:
+                self._losses.add(entry, cause)
+
     def _room_was_made(self) -> None:
         if self._dropping and self.memory < self.limits.memory_bytes // 2 and not any(q.on_disk for q in self.queues):
             self._dropping = False

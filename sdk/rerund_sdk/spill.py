@@ -10,6 +10,7 @@ more: a daemon may take in what it holds and delete it. Parts of it may have bee
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections import deque
@@ -98,7 +99,7 @@ class SpillQueue:
     def forget(self) -> None:
         """In a forked child: close the files, they are the parent's."""
         for segment in self._segments:
-            segment.close()
+            segment.forget()
 
     def _sized(self) -> None:
         self.nbytes = sum(segment.nbytes for segment in self._segments)
@@ -106,20 +107,25 @@ class SpillQueue:
     def _new_segment(self) -> _Segment:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / f"{self._name}-{self._next_segment}.rrd"
-        segment = _Segment(path, rrd.STREAM_HEADER + self._store_info)
-        self._next_segment += 1
-        return segment
+        self._next_segment += 1  # also if this one cannot be made: something of it may be there then
+        return _Segment(path, rrd.STREAM_HEADER + self._store_info)
 
 
 class _Segment:
     def __init__(self, path: Path, preamble: bytes) -> None:
         self.path = path
         self._file = _new_file(path)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._index = _new_file(path.with_suffix(".index"))
-        write_whole(self._file, [preamble])
+        self._index = -1
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._index = _new_file(path.with_suffix(".index"))
+            write_whole(self._file, [preamble])
+        except OSError:
+            self.delete()
+            raise
         self.nbytes = len(preamble)
         self._index_bytes = 0
+        self._is_torn = False  # a failed write could not be taken off the files yet
         self.unread = 0  # messages
         self._read_offset = len(preamble)
         self._index_read = 0
@@ -129,20 +135,29 @@ class _Segment:
 
     def append(self, batch: Sequence[Queued]) -> None:
         index = b"".join(cast(bytes, msgpack.packb((number, *message.entry))) for number, message in batch)
+        self._mend()
         try:
+            self._is_torn = True
             write_whole(self._file, [part for _, message in batch for part in message.data])
             write_whole(self._index, [index])
+            self._is_torn = False
         except OSError:
-            os.ftruncate(self._file, self.nbytes)
-            os.ftruncate(self._index, self._index_bytes)
-            os.lseek(self._file, self.nbytes, os.SEEK_SET)
-            os.lseek(self._index, self._index_bytes, os.SEEK_SET)
+            with contextlib.suppress(OSError):  # else before the next write, or at the end
+                self._mend()
             raise
         if not self.unread:
             self.first_number = batch[0].number
         self.nbytes += sum(message.entry.size for _, message in batch)
         self._index_bytes += len(index)
         self.unread += len(batch)
+
+    def _mend(self) -> None:
+        if not self._is_torn:
+            return
+        for file, size in ((self._file, self.nbytes), (self._index, self._index_bytes)):
+            os.ftruncate(file, size)
+            os.lseek(file, size, os.SEEK_SET)
+        self._is_torn = False
 
     def read(self, max_bytes: int) -> list[Queued]:
         size = count = 0
@@ -171,13 +186,22 @@ class _Segment:
 
     def close(self) -> None:
         """Give the file to whoever collects it."""
-        os.close(self._index)
-        os.close(self._file)
+        with contextlib.suppress(OSError):  # a torn tail is cut by who collects
+            self._mend()
+        self.forget()
+
+    def forget(self) -> None:
+        """Close the files and leave them as they are."""
+        for file in (self._index, self._file):
+            if file >= 0:
+                os.close(file)
 
     def delete(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self.path.with_suffix(".index").unlink(missing_ok=True)
-        self.close()
+        """If the disk refuses that, it is left to whoever collects it: what was delivered is known there."""
+        with contextlib.suppress(OSError):
+            self.path.with_suffix(".index").unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+        self.forget()
 
     def _peek(self, place: int) -> tuple[int, IndexEntry]:
         """The `place`-th of the messages that were not yet read."""
@@ -185,7 +209,8 @@ class _Segment:
             try:
                 self._peeked.append(_unpacked(self._unpacker.unpack()))
             except msgpack.OutOfData:
-                block = os.pread(self._index, _INDEX_READ_BYTES, self._index_read)
+                left = self._index_bytes - self._index_read
+                block = os.pread(self._index, min(_INDEX_READ_BYTES, left), self._index_read)
                 if not block:
                     raise OSError(f"the index of a spill file is shorter than it was written: {self.path}") from None
                 self._index_read += len(block)

@@ -1,7 +1,7 @@
 """The thread that moves an outbox's messages to disk when memory gets short, and back when the connection wants them.
 
 It starts at the first need. All file I/O of an outbox is here and outside its lock: a slow disk stalls this thread
-alone. A disk that fails is tried again every RETRY_SECS; meanwhile the outbox makes do with its memory.
+alone. A disk that fails is tried again soon, and then ever more seldom; meanwhile the outbox makes do with its memory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,8 +21,11 @@ from rerund_sdk.spill import Queued, SpillQueue
 
 logger = logging.getLogger("rerund_sdk")
 
-RETRY_SECS: Final = 5.0
+RETRY_SECS: Final = (0.1, 5.0)  # first and longest pause after a failure
+_SOON_SECS: Final = 1.0  # while pauses are shorter, it is worth it to wait for the disk
 STUCK_SECS: Final = 1.0
+STUBBORN_SECS: Final = 0.6  # for which a disk that refuses what is left at the end is tried again; less than STUCK_SECS
+_AGAIN_SECS: Final = 0.05
 _STEP_BYTES: Final = 4 * MIB  # written or read at a time, unless memory is small
 _REST: Final = "0"  # queue name of what was in memory at the end; sorts, and is older, before the others
 
@@ -31,7 +34,8 @@ class Rest(NamedTuple):
     """What was not delivered at the end."""
 
     messages: int  # 0 if all was
-    paths: tuple[Path, ...]  # where it lies now; () if it is lost
+    lost: int  # of them
+    paths: tuple[Path, ...]  # where the others lie now
 
 
 class Spiller:
@@ -59,8 +63,10 @@ class Spiller:
         self._on_readable = on_readable
         self._thread: threading.Thread | None = None
         self._failed_at: float | None = None
+        self._pause_secs = 0.0
         self._closing = False
         self._left_bytes = 0  # written down at the end
+        self._lost = 0  # messages that were not, then
         self._rest: list[Path] = []
         outbox.disk_takes_more = bool(self._limit)
         outbox.on_tail = self._has_work
@@ -90,16 +96,18 @@ class Spiller:
             self._closing = True
             self._outbox.changed.notify_all()
         thread = self._thread
-        if thread is None and self._limit and (undelivered or self._outbox.loss_report()):
+        if not self._limit:
+            self._give_up([queued for _, left in self._undelivered() for queued in left], "spill_bytes = 0")
+        elif thread is None and (undelivered or self._outbox.loss_report()):
             thread = threading.Thread(target=self._leave_rest, name="rerund spill", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the interpreter is ending and starts no more threads
                 self._leave_rest()
-                return Rest(undelivered, tuple(self._rest))
+                thread = None
         if thread is not None and not patience.join(thread, STUCK_SECS, lambda: self._left_bytes):
-            return Rest(undelivered, ())
-        return Rest(undelivered, tuple(self._rest))
+            return Rest(undelivered, undelivered, ())
+        return Rest(undelivered, self._lost, tuple(self._rest))
 
     def after_fork(self) -> None:
         """In the child: close the inherited files, so that they count as the parent's alone."""
@@ -120,7 +128,7 @@ class Spiller:
                 self._went_well()
             except OSError as error:
                 self._failed(error)
-            self._outbox.disk_takes_more = self._may_write()
+            self._outbox.disk_takes_more = self._has_room() and self._pause_secs < _SOON_SECS
         self._leave_rest()
 
     def _wait_for_work(self) -> bool:
@@ -131,7 +139,7 @@ class Spiller:
                     break
                 if any(map(self._wants_back, self._outbox.queues)):
                     break
-                self._outbox.changed.wait(None if self._failed_at is None else RETRY_SECS)
+                self._outbox.changed.wait(self._pause_secs or None)
             return not self._closing
 
     def _wants_back(self, queue: Queue) -> bool:
@@ -140,8 +148,10 @@ class Spiller:
         return not queue.head or self._outbox.memory + self._step <= self._outbox.limits.memory_bytes // 2
 
     def _may_write(self) -> bool:
-        if self._failed_at is not None and time.monotonic() - self._failed_at < RETRY_SECS:
-            return False
+        is_paused = self._failed_at is not None and time.monotonic() - self._failed_at < self._pause_secs
+        return not is_paused and self._has_room()
+
+    def _has_room(self) -> bool:
         return self._outbox.limits.when_full == "drop-oldest" or self.nbytes + self._step <= self._limit
 
     def _read_back(self, queue: Queue) -> None:
@@ -201,39 +211,69 @@ class Spiller:
     def _failed(self, error: OSError) -> None:
         if self._failed_at is None:
             logger.error("what waits for the daemon cannot be kept on disk, only in memory: %s", error)
+        shortest, longest = RETRY_SECS
+        self._pause_secs = min(max(self._pause_secs * 2, shortest), longest)
         self._failed_at = time.monotonic()
 
     def _went_well(self) -> None:
         if self._failed_at is not None and self._may_write():
-            self._failed_at = None
+            self._failed_at, self._pause_secs = None, 0.0
             logger.warning("what waits for the daemon can be kept on disk again")
 
     def _leave_rest(self) -> None:
-        outbox = self._outbox
-        rest = self._new_spill(_REST)
-        with outbox.changed:
-            in_memory = [queued for append in outbox.in_flight for queued in append.batch]
-            in_memory += [*outbox.singly, *(queued for queue in outbox.queues for queued in queue.head)]
-            tails = {queue: [*queue.writing, *queue.tail] for queue in outbox.queues}
-        while report := outbox.loss_report():  # what could not be declared is told among what is left
-            in_memory.append(Queued(outbox.last_number, self._loss_message(report)))
-            outbox.losses_reported(report.id)
-        try:
-            self._leave(rest, in_memory)
-            for queue, tail in tails.items():
-                self._leave(self._spills[queue], tail)
-        except OSError as error:
-            self._failed(error)
-        self._rest = [path for spill in (rest, *self._spills.values()) for path in spill.leave()]
+        left = self._undelivered()
+        until = time.monotonic() + STUBBORN_SECS
+        refused = [queued for spill, messages in left for queued in self._leave(spill, messages, until)]
+        self._give_up(refused, "the disk did not take it at the end")
+        rest, _ = left[0]
+        while report := self._outbox.loss_report():  # what could not be declared is told among what is left
+            self._leave(rest, [Queued(self._outbox.last_number, self._loss_message(report))], until)
+            self._outbox.losses_reported(report.id)
+        self._rest = [path for spill, _ in left for path in spill.leave()]
 
-    def _leave(self, spill: SpillQueue, left: Sequence[Queued]) -> None:
-        """Write in steps: who waits for the end sees that it goes on."""
-        step: list[Queued] = []
-        size = 0
-        for number, queued in enumerate(left, 1):
-            step.append(queued)
-            size += queued.message.entry.size
-            if size >= _STEP_BYTES or number == len(left):
-                spill.append(step)
-                self._left_bytes += size
-                step, size = [], 0
+    def _undelivered(self) -> list[tuple[SpillQueue, list[Queued]]]:
+        """What is in memory, and where it is to go."""
+        outbox = self._outbox
+        with outbox.changed:
+            first = [queued for append in outbox.in_flight for queued in append.batch]
+            first += [*outbox.singly, *(queued for queue in outbox.queues for queued in queue.head)]
+            tails = [(self._spills[queue], [*queue.writing, *queue.tail]) for queue in outbox.queues]
+        return [(self._new_spill(_REST), first), *tails]
+
+    def _leave(self, spill: SpillQueue, messages: Sequence[Queued], until: float) -> list[Queued]:
+        """Write in steps: who waits for the end sees that it goes on. What the disk refuses until then comes back."""
+        refused: list[Queued] = []
+        for step in _steps(messages, self._step):
+            if not self._is_left(spill, step, until):
+                refused += [queued for queued in step if not self._is_left(spill, [queued], until)]
+        return refused
+
+    def _is_left(self, spill: SpillQueue, messages: Sequence[Queued], until: float) -> bool:
+        while True:
+            try:
+                spill.append(messages)
+            except OSError as error:
+                self._failed(error)
+                if time.monotonic() > until:
+                    return False
+                time.sleep(_AGAIN_SECS)
+            else:
+                self._left_bytes += sum(queued.message.entry.size for queued in messages)
+                return True
+
+    def _give_up(self, messages: Sequence[Queued], cause: str) -> None:
+        self._lost += len(messages)
+        self._outbox.give_up([queued.message.entry for queued in messages], f"not delivered, and {cause}")
+
+
+def _steps(messages: Sequence[Queued], step_bytes: int) -> Iterator[list[Queued]]:
+    step: list[Queued] = []
+    size = 0
+    for queued in messages:
+        if step and size + queued.message.entry.size > step_bytes:
+            yield step
+            step, size = [], 0
+        step.append(queued)
+        size += queued.message.entry.size
+    if step:
+        yield step

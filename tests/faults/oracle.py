@@ -25,6 +25,8 @@ from rerund.log import segment_files
 from rerund.recording import Recording
 from rerund_sdk import places, rrd
 from rerund_sdk.chunk_reader import Chunk, parse_arrow_msg, read_chunk
+from rerund_sdk.losses import LOSSES_PATH
+from rerund_sdk.wire import Loss
 from tests.faults.journal import ENTITIES, SLOW_SECS, Journal, percentile
 from tests.faults.producer import RECORDING, entity
 from tests.faults.run import Account, Ended
@@ -204,6 +206,26 @@ def _rows_by_entity(chunks: Iterator[tuple[Chunk, str]]) -> tuple[dict[str, set[
             here.add(row)
             last[chunk.entity_path] = row
     return rows, broken
+
+
+def losses_in(paths: Sequence[Path], torn: bool = False) -> list[Loss]:
+    """What is declared lost in these segments of one recording."""
+    losses = []
+    for chunk, _ in _chunks(paths, torn):
+        if chunk.entity_path == LOSSES_PATH:
+            columns = {each.descriptor.component: each.column.flatten().to_pylist() for each in chunk.components}
+            names = ("cause", "entity_path", "rows", "first", "last")
+            losses += [Loss(*values) for values in zip(*(columns[name] for name in names), strict=True)]
+    return losses
+
+
+def rows_in(paths: Sequence[Path], torn: bool = False) -> dict[str, list[int]]:
+    """The rows of each entity in these segments of one recording, in order, as often as they are there."""
+    rows: dict[str, list[int]] = {}
+    for chunk, _ in _chunks(paths, torn):
+        times = next((index.values.tolist() for index in chunk.indexes if index.timeline == "row"), [])
+        rows.setdefault(chunk.entity_path, []).extend(times)
+    return rows
 
 
 def _row_numbers(chunk: Chunk) -> list[int]:
