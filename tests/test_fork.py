@@ -23,6 +23,22 @@ def test_what_the_parent_has_not_sent_at_the_fork_it_sends_itself(home: Home) ->
     assert home.rows("run-1") == {"/parent": list(range(100)), "/child": list(range(100))}
 
 
+def test_a_child_goes_on_with_a_series_of_which_its_parent_has_rows_waiting(home: Home) -> None:
+    done = program(
+        "import os, sys, subprocess, rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run-1'); rr.connect()\n"
+        "for n in range(100): rr.log('/same', rr.Scalars(n))\n"
+        "pid = os.fork()\n"
+        "for n in range(100, 200): rr.log('/same', rr.Scalars(n if pid else -n))\n"
+        "if pid == 0: sys.exit(0 if rr.flush(timeout_sec=20) else 1)\n"
+        "subprocess.run([sys.executable, '-m', 'rerund', 'start'], check=True)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0\n"
+        "assert rr.flush(timeout_sec=20)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(home.rows("run-1")["/same"]) == [*range(-199, -99), *range(200)]
+
+
 def test_parent_and_children_are_producers_of_their_own(home: Home) -> None:
     home.daemon()
     done = program(

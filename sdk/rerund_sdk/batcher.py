@@ -47,6 +47,7 @@ _ROW_BYTES: Final = 32  # of a row beside its cells: ids and times
 _PART_BYTES: Final = 1024 * 1024  # a row of half of that or more travels alone and is never copied
 _PART_ROWS: Final = 4096  # few enough to stay in the processor's cache: tests/bench/bench_log.py
 HEAVY_LIMIT: Final = 64 * 1024 * 1024  # bytes of rows not yet encoded, beyond which `log` waits a moment...
+_LINGER_SECS: Final = 0.0005  # for company, where the last rows did not come alone
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
 CLOSE_SECS: Final = 2.0  # what the end of a program, or the change of a mode, waits for at most...
 LEAVE_SECS: Final = 0.6  # ...of which this is for the last word, and for writing down what was not delivered
@@ -120,6 +121,9 @@ class Batcher:
         self.ready: list[EncodedMessage] = []  # made elsewhere, to be sent as they are
         self._heavy_bytes = 0  # of rows of large arrays, about: threads add to it without a lock
         self._room = threading.Event()
+        self._linger = 0.0
+        self._to_send: list[EncodedMessage] = []
+        self._to_send_bytes = 0
         self._idle = True  # the thread sleeps until it is woken
         self._rows_taken = 0
         self._encoder = ChunkEncoder(self._writer)
@@ -221,6 +225,7 @@ class Batcher:
         self._sinks = sinks
         if kept:
             self._send(kept)
+            self._send_rest()
 
     def flush(self, deadline: float, level: Level = "written") -> Flushed:
         """Bring everything logged before as far as `level` says, waiting until `deadline` at most."""
@@ -264,6 +269,8 @@ class Batcher:
 
     def after_fork(self) -> None:
         """In the child: forget what the parent will send, and its thread and locks, which are not here."""
+        for series in self._series.values():
+            series.forget()  # whoever logs has them at hand, and goes on with them
         self._start_empty()
         for sink in self._sinks:
             sink.after_fork()
@@ -315,7 +322,7 @@ class Batcher:
                 if command is not None:
                     return command
             self._idle = False
-        return self._wait_for_company(max(rest, self._tick()))
+        return self._wait_for_company(max(rest, self._tick(), self._linger))
 
     def _tick(self) -> float:
         if self.config.flush_tick_secs is not None:
@@ -346,6 +353,7 @@ class Batcher:
         """Everything that was logged before this call, in parts of a size that a sink takes in one go."""
         queue = self._queue[:]
         del self._queue[: len(queue)]
+        before = self._rows_taken
         by_kind: dict[tuple[Any, ...], dict[Series, None]] = {}
         for series in queue:
             series.queued = False
@@ -360,6 +368,8 @@ class Batcher:
             ready = self.ready[:count]
             del self.ready[:count]
             self._send(ready)
+        self._send_rest()
+        self._linger = _LINGER_SECS if self._rows_taken - before > 1 else 0.0
         if not self._queue:
             self._heavy_bytes = 0  # what was miscounted does not add up
 
@@ -405,7 +415,16 @@ class Batcher:
         return messages
 
     def _send(self, messages: Sequence[EncodedMessage]) -> None:
-        for sink in self._sinks:
+        """Now, if it is much; what is not goes together, as each time a sink is given something costs."""
+        self._to_send += messages
+        self._to_send_bytes += sum(message.entry.size for message in messages)
+        if self._to_send_bytes >= _PART_BYTES // 2:
+            self._send_rest()
+
+    def _send_rest(self) -> None:
+        messages, self._to_send = self._to_send, []
+        self._to_send_bytes = 0
+        for sink in self._sinks if messages else ():
             try:
                 sink.send(messages)
             except (OSError, RerundError):

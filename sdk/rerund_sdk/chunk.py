@@ -19,18 +19,17 @@ import pyarrow as pa
 
 from rerund_sdk.batch import ComponentDescriptor, Field, Row
 from rerund_sdk.messages import COMPRESSION_NONE, ArrowMsgWriter
+from rerund_sdk.row_template import RowTemplate, row_template
 from rerund_sdk.rrd import Kind
-from rerund_sdk.series import Rows
+from rerund_sdk.series import Rows, Series
 from rerund_sdk.sinks import EncodedMessage
-from rerund_sdk.time import DURATION, SEQUENCE, TIMESTAMP, TimePoint
+from rerund_sdk.time import DURATION, LOG_TIME, SEQUENCE, TIMESTAMP, TimePoint
 from rerund_sdk.tuid import TUID_SIZE, TuidClock
 from rerund_sdk.wire import IndexEntry, TimeRange
 
 if TYPE_CHECKING:
     from rerund_sdk.chunk_reader import Chunk
 
-LOG_TIME: Final = "log_time"
-LOG_TICK: Final = "log_tick"
 SORBET_VERSION: Final = "0.1.3"  # of the chunk format: what Rerun 0.39 and 0.40 know, and 0.41 reads as its own
 END_OF_STREAM: Final = b"\xff\xff\xff\xff\0\0\0\0"
 
@@ -43,6 +42,8 @@ _ROW_ID_METADATA: Final = {
 }
 _INDEX_TYPES: Final = {SEQUENCE: pa.int64(), DURATION: pa.duration("ns"), TIMESTAMP: pa.timestamp("ns")}
 _LARGE_BYTES: Final = 64 * 1024  # of a buffer: below it a copy costs less than a part of its own
+_SINGLES_BEFORE_TEMPLATE: Final = 3  # rows of a series that came alone
+_MOST_TEMPLATES: Final = 1000
 _PLACEHOLDER_ID: Final = "chunk_" + "0" * 32
 
 Int64s: TypeAlias = "npt.NDArray[np.int64]"
@@ -76,6 +77,7 @@ class ChunkEncoder:
         self._writer = writer
         self._ids = TuidClock()
         self._schemas: dict[tuple[Any, ...], _EncodedSchema] = {}
+        self._templates: dict[tuple[Series, bool], RowTemplate | int | None] = {}
 
     def encode_rows(self, rows: Sequence[Row], log_time: bool) -> list[EncodedMessage]:
         """Messages that hold `rows`, which are in the order of their `log` calls; log_time: add that timeline."""
@@ -104,6 +106,30 @@ class ChunkEncoder:
 
     def encode_series(self, rows: Rows, log_time: bool) -> EncodedMessage:
         """One message that holds rows of one series."""
+        if rows.count == 1 and rows.series.timelines is not None:
+            return self._encode_single(rows, log_time)
+        return self._encode_series(rows, log_time)
+
+    def _encode_single(self, rows: Rows, log_time: bool) -> EncodedMessage:
+        series = rows.series
+        known = self._templates.get((series, log_time), 0)
+        if isinstance(known, int):  # how many have come so far
+            if known == _SINGLES_BEFORE_TEMPLATE:
+                known = row_template(
+                    series,
+                    rows.data,
+                    log_time,
+                    self._ids,
+                    lambda marks: self._encode_series(Rows(series, marks, 1), log_time),
+                )
+            else:
+                known += 1
+            if len(self._templates) < _MOST_TEMPLATES:
+                self._templates[series, log_time] = known
+        message = known.message(rows.data, self._ids) if isinstance(known, RowTemplate) else None
+        return message or self._encode_series(rows, log_time)
+
+    def _encode_series(self, rows: Rows, log_time: bool) -> EncodedMessage:
         series = rows.series
         nanos = np.array(rows.nanos(), np.int64)
         times = [

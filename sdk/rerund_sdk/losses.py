@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from rerund_sdk.batch import ComponentDescriptor
-from rerund_sdk.chunk import LOG_TIME, ChunkEncoder, ComponentColumn, TimeColumn
+from rerund_sdk.chunk import ChunkEncoder, ComponentColumn, TimeColumn
 from rerund_sdk.messages import ArrowMsgWriter, store_id
 from rerund_sdk.sinks import EncodedMessage
-from rerund_sdk.time import TIMESTAMP
+from rerund_sdk.time import LOG_TIME, TIMESTAMP
 from rerund_sdk.tuid import TUID_SIZE, TuidClock, tuid_parts
 from rerund_sdk.wire import IndexEntry, Loss
 

@@ -39,6 +39,11 @@ class Series:
         """Append a row; the caller then queues the series."""
         self.data.extend((nanos, *values, *cells))
 
+    def forget(self) -> None:
+        """In a forked child: what waits here is its parent's."""
+        self.data = []
+        self.queued = False
+
     def take(self, most_rows: int) -> Rows:
         """The oldest rows, `most_rows` at the most; they are not here any longer."""
         count = min(len(self), most_rows)

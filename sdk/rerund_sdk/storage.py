@@ -158,6 +158,10 @@ class Vectors:
             cells = [self._unpacked(cell) if type(cell) is bytes else cell for cell in cells]
         return self.to_arrow(cells[0] if len(cells) == 1 else np.concatenate(cells)), lengths_of(cells)
 
+    def packed(self, cell: Cell) -> bytes | None:
+        """One instance as Arrow has it; None if the cell is an array."""
+        return cell if type(cell) is bytes else None
+
     def _unpacked(self, cell: bytes) -> Values:
         return np.frombuffer(cell, self.dtype).reshape(-1, *self.shape)
 
@@ -205,6 +209,7 @@ class Vectors:
             )
 
 
+_FORMATS = {"f": {2: "e", 4: "f", 8: "d"}, "i": {1: "b", 2: "h", 4: "i", 8: "q"}, "u": {1: "B", 2: "H", 4: "I", 8: "Q"}}
 _NUMBER_TYPES = (float, int)  # not bool, which is an int by inheritance
 
 
@@ -216,6 +221,7 @@ class Numbers(Vectors):
         limits: Any = np.finfo(self.dtype) if self.dtype.kind == "f" else np.iinfo(self.dtype)
         number = float if self.dtype.kind == "f" else int
         self._low, self._high = number(limits.min), number(limits.max)
+        self._pack_number = struct.Struct(f"={_FORMATS[self.dtype.kind][self.dtype.itemsize]}").pack
 
     def cell(self, data: Any) -> Cell:
         kind = type(data)
@@ -240,6 +246,9 @@ class Numbers(Vectors):
         if len(kinds) > 1:
             cells = [cell if type(cell) is np.ndarray else np.array([cell], self.dtype) for cell in cells]
         return super().column(cells)
+
+    def packed(self, cell: Cell) -> bytes | None:
+        return self._pack_number(cell) if type(cell) in _NUMBER_TYPES else None
 
     def nbytes(self, cell: Cell) -> int:
         return int(getattr(cell, "nbytes", self.dtype.itemsize))
@@ -266,6 +275,9 @@ class Booleans(Vectors):
         if np.ndarray not in kinds:
             return self.to_arrow(np.array(cells, np.bool_)), _ones(len(cells))
         return super().column([cell if type(cell) is np.ndarray else np.array([cell]) for cell in cells])
+
+    def packed(self, cell: Cell) -> bytes | None:  # noqa: ARG002 - truth values are bits in Arrow
+        return None
 
     def nbytes(self, cell: Cell) -> int:
         return int(getattr(cell, "nbytes", 1))

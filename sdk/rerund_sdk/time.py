@@ -19,6 +19,8 @@ from rerund_sdk.errors import BadData
 SEQUENCE: Final = "sequence"
 DURATION: Final = "duration"
 TIMESTAMP: Final = "timestamp"
+LOG_TIME: Final = "log_time"  # the timelines that a row is on without being told
+LOG_TICK: Final = "log_tick"
 
 _INT64_MIN: Final = -(2**63)
 _LATEST_SECONDS: Final = 100_000_000_000  # year 5138: a larger number of seconds was surely given in other units
