@@ -25,13 +25,14 @@ from rerund.answers import Answers, Counters
 from rerund.credits import Credits
 from rerund.errors import LogWriteError
 from rerund.guard import Guard
+from rerund.lent_memory import Lenders
 from rerund.limits import Limits
 from rerund.log import Buffers
 from rerund.loss_entries import LossEntries
 from rerund.memory import Memory
 from rerund.notify import notify
 from rerund.producers import Producer, ProducerInfo
-from rerund.reception import Reception
+from rerund.reception import Newcomer, Reception
 from rerund.recording import Recording
 from rerund.store import Store
 from rerund.sync import GroupCommit
@@ -88,6 +89,8 @@ class Intake:
         self._reception = Reception(
             store, self._answers, welcome, limits, written=self._written, opened=self._wakeup.ring
         )
+        self._lenders = Lenders()
+        self._pass_bytes = 0  # taken in this pass
         self._credits = Credits(memory, self._reception.count)
         self._reception.first_window = self._credits.first_window
         self._losses = LossEntries(self.counters, self._written)
@@ -191,7 +194,7 @@ class Intake:
     def _take(self) -> bool:
         """Receive what is ready and sort it by recording; whether a bound of the pass was met."""
         receive = self._router.recv
-        size = 0
+        self._pass_bytes = 0
         for _ in range(_PASS_MESSAGES):
             try:
                 part = receive(zmq.NOBLOCK, copy=False)
@@ -202,13 +205,14 @@ class Intake:
             while part.more:
                 part = receive(copy=False)
                 frames.append(part.bytes if len(part) <= _COPIED_BYTES else part.buffer)
-                size += len(frames[-1])
-            self._handle(identity, frames)
-            if size >= _PASS_BYTES:
+                self._pass_bytes += len(frames[-1])
+            self._handle(identity, frames, part)
+            if self._pass_bytes >= _PASS_BYTES:
                 break
         return True
 
-    def _handle(self, identity: bytes, frames: Sequence[bytes | memoryview]) -> None:
+    def _handle(self, identity: bytes, frames: Sequence[bytes | memoryview], last: zmq.Frame) -> None:
+        """last: the last of the frames as it was received, which knows whom it is from."""
         try:
             message = wire.decode(frames)
         except WrongVersion as error:
@@ -219,7 +223,8 @@ class Intake:
             if isinstance(message, wire.Append):
                 self._on_append(identity, message)
             elif isinstance(message, wire.Hello):
-                self._reception.hello(identity, message)
+                memory = self._lenders.memory_of(last, message.memory)
+                self._reception.hello(identity, Newcomer(message, memory))
             elif isinstance(message, wire.Ping):
                 self._on_ping(identity, message)
             elif isinstance(message, wire.Goodbye):
@@ -235,6 +240,17 @@ class Intake:
         producer.hear_of(append)
         if not self._is_next(producer, append.seq):
             return
+        if append.lent:
+            if producer.memory is None:
+                reason = f"append {append.seq} lends frames of a memory that the daemon does not see: say hello again"
+                self._answers.reject(identity, "unknown-producer", reason, append.seq)
+                return
+            self._pass_bytes += sum(lent.size for lent in append.lent)
+            try:
+                append = wire.completed(append, producer.memory.borrow)
+            except BadWireMessage as error:
+                self._skip(identity, append.seq, str(error))
+                return
         largest, limit = max(entry.size for entry in append.entries), self._reception.welcome.max_message_bytes
         if largest > limit:
             over = f"over the daemon's max_message_bytes = {limit}: raise the option"
@@ -318,6 +334,7 @@ class Intake:
             for producer, appends in batch.appends.items():
                 self._account(producer, appends)
         self._batches.clear()
+        self._lenders.look_away_if_much()
         self._to_ack |= self._losses.write()
 
     def _written(self, recording: Recording) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rerund.lent_memory import LentMemory
 from rerund.recording import Recording
 from rerund_sdk.wire import Append, Hello
 
@@ -39,6 +40,7 @@ class Producer:
         self.hello = hello
         self.recording = recording
         self.identity = b""  # its present connection
+        self.memory: LentMemory | None = None  # from which it lends frames
         self.connected = now
         self.last_heard = now
         self.taken_seq: int | None = None  # last append that was taken into a pass; None: any may come first

@@ -11,10 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from rerund.answers import Answers
 from rerund.errors import LogWriteError, RecordingRemoved
+from rerund.lent_memory import LentMemory
 from rerund.limits import Limits
 from rerund.producers import Producer
 from rerund.recording import Recording
@@ -26,6 +27,13 @@ log = logging.getLogger(__name__)
 _GONE_SECS: Final = 5.0  # a producer pings more often than this
 _FORGET_SECS: Final = 600.0  # after this long without a word; if it comes back, it is known by its chunks
 _IDLE_SECS: Final = 60.0  # then the files of a recording are closed
+
+
+class Newcomer(NamedTuple):
+    """Who has said hello."""
+
+    hello: wire.Hello
+    memory: LentMemory | None  # that it shares with us
 
 
 class Reception:
@@ -52,7 +60,7 @@ class Reception:
         self._producers: dict[bytes, Producer] = {}  # by producer id
         self._connected: dict[bytes, Producer] = {}  # by ZeroMQ identity
         self._in_use: set[Recording] = set()  # made ready, files may be open
-        self._waiting: dict[Recording, dict[bytes, wire.Hello]] = {}  # until their recording is ready
+        self._waiting: dict[Recording, dict[bytes, Newcomer]] = {}  # until their recording is ready
         self._opened: deque[tuple[Recording, str]] = deque()  # by the threads that make ready; with what went wrong
         self._to_reopen: set[Recording] = set()
 
@@ -74,18 +82,19 @@ class Reception:
         producer.last_heard = time.time()
         return producer
 
-    def hello(self, identity: bytes, hello: wire.Hello) -> None:
+    def hello(self, identity: bytes, newcomer: Newcomer) -> None:
         """Welcome a producer now, or when its recording is ready. Those who wait may ask again."""
+        hello = newcomer.hello
         if hello.producer_id not in self._producers and (full := self._limits.refusal("producers", self._alive())):
             self._answers.send(identity, wire.Reject("not-now", full, 0))
             return
         recording = self._store.obtain(hello.application_id, hello.recording_id)
         if recording in self._in_use:
-            self._greet(identity, hello, recording)
+            self._greet(identity, newcomer, recording)
             return
         waiting = self._waiting.setdefault(recording, {})
         is_opening = bool(waiting)
-        waiting[identity] = hello
+        waiting[identity] = newcomer
         if not is_opening:
             self._open(recording)
 
@@ -119,14 +128,14 @@ class Reception:
         while self._opened:
             recording, error = self._opened.popleft()
             if recording.removed:  # while it was being opened: they begin a new one of the same name
-                for identity, hello in self._waiting.pop(recording, {}).items():
-                    self.hello(identity, hello)
+                for identity, newcomer in self._waiting.pop(recording, {}).items():
+                    self.hello(identity, newcomer)
             elif error:
                 self._postpone(recording, error)
             else:
                 self._in_use.add(recording)
-                for identity, hello in self._waiting.pop(recording, {}).items():
-                    self._greet(identity, hello, recording)
+                for identity, newcomer in self._waiting.pop(recording, {}).items():
+                    self._greet(identity, newcomer, recording)
 
     def _postpone(self, recording: Recording, error: str) -> None:
         if not recording.error:
@@ -136,15 +145,16 @@ class Reception:
             self._answers.send(identity, wire.Reject("not-now", error, 0))
         self._to_reopen.add(recording)
 
-    def _greet(self, identity: bytes, hello: wire.Hello, recording: Recording) -> None:
+    def _greet(self, identity: bytes, newcomer: Newcomer, recording: Recording) -> None:
         """Welcome a producer, once its store info is in the log."""
+        hello, memory = newcomer
         entry = wire.IndexEntry(rrd.Kind.STORE_INFO, len(hello.store_info), b"", "", 0, False, ())
         if recording.is_new(entry, [hello.store_info]):
             try:
                 recording.append([hello.store_info], [entry], entry.size)
             except LogWriteError as error:
                 self._in_use.discard(recording)
-                self._waiting.setdefault(recording, {})[identity] = hello
+                self._waiting.setdefault(recording, {})[identity] = newcomer
                 self._postpone(recording, str(error))
                 return
             self._written(recording)
@@ -152,9 +162,11 @@ class Reception:
         if producer is None or producer.recording is not recording:
             producer = self._producers[hello.producer_id] = Producer(hello, recording, time.time())
         self._connect(producer, identity)
-        self._answers.send(
-            identity, self.welcome._replace(written_seq=producer.written_seq, window=self.first_window())
+        producer.memory = memory
+        welcome = self.welcome._replace(
+            written_seq=producer.written_seq, window=self.first_window(), shares_memory=memory is not None
         )
+        self._answers.send(identity, welcome)
 
     def _connect(self, producer: Producer, identity: bytes) -> None:
         self._disconnect(producer)
@@ -182,6 +194,8 @@ class Reception:
         """Now and then: forget who is gone, close what nobody uses, try again what could not be opened."""
         now = time.time()
         for producer in self.connected():
+            if producer.memory is not None and producer.memory.owner_is_gone:
+                producer.memory = None
             if producer.recording.removed or now - producer.last_heard > _FORGET_SECS:
                 self.goodbye(producer)
         self._count_producers()

@@ -16,7 +16,7 @@ BODY = rrd.message_header(rrd.Kind.ARROW, 100) + b"\x0a" * 100
 ENTRY = wire.IndexEntry(rrd.Kind.ARROW, 116, CHUNK_ID, "/a", 3, False, (wire.TimeRange("frame", "sequence", -1, 5),))
 
 EVERY_MESSAGE = [
-    wire.Hello(wire.PROTOCOL, bytes(16), 1, "host", "name", "app", "rec", "0.1", STORE_INFO),
+    wire.Hello(wire.PROTOCOL, bytes(16), 1, "host", "name", "app", "rec", "0.1", STORE_INFO, wire.Memory(5, 4096, 77)),
     wire.Welcome(wire.PROTOCOL, "0.1", 7, 1 << 30, "ipc://control", "http://x", "rerun+http://y"),
     wire.Append(1, (ENTRY, ENTRY), (BODY[:40], BODY[40:], BODY)),
     wire.Ack(5, 4),
@@ -28,7 +28,21 @@ EVERY_MESSAGE = [
 ]
 
 
-MAY_LACK = {"t", "result", "losses", "losses_id", "remote_control", "waiting_bytes", "window", "wants"}
+MAY_LACK = set(
+    [
+        "t",
+        "result",
+        "losses",
+        "losses_id",
+        "remote_control",
+        "waiting_bytes",
+        "window",
+        "wants",
+        "memory",
+        "shares_memory",
+        "lent",
+    ]
+)
 
 
 @pytest.mark.parametrize("message", EVERY_MESSAGE, ids=lambda message: type(message).__name__)
@@ -61,6 +75,30 @@ def test_a_message_that_lacks_a_part_is_refused(message: wire.Message) -> None:
 def test_an_append_whose_frames_are_not_its_messages_is_refused(data: tuple[bytes, ...], says: str) -> None:
     with pytest.raises(BadWireMessage, match=says):
         wire.decode(wire.encode(wire.Append(1, (ENTRY, ENTRY), data)))
+
+
+LENDING = wire.Append(1, (ENTRY,), (BODY[:40],), 0, (wire.Lent(1, 4096, len(BODY) - 40),))
+
+
+def test_a_lent_frame_is_put_where_it_belongs() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def borrow(offset: int, size: int) -> memoryview:
+        asked.append((offset, size))
+        return memoryview(BODY)[40:]
+
+    append = wire.decode(wire.encode(LENDING))
+    assert append == LENDING
+    assert isinstance(append, wire.Append)
+    assert b"".join(wire.completed(append, borrow).data) == BODY
+    assert asked == [(4096, len(BODY) - 40)]
+
+
+@pytest.mark.parametrize("lent", [["x", 0, 1], [1, -1, 5], [1, 2**63, 5], [1, 0, None], [1, 2], 7])
+def test_what_is_no_lent_frame_is_refused(lent: object) -> None:
+    header, *data = wire.encode(LENDING)
+    with pytest.raises(BadWireMessage):
+        wire.decode([msgpack.packb(msgpack.unpackb(header) | {"lent": [lent]}), *data])
 
 
 @pytest.mark.parametrize("version", [0, 2, None, "1"])

@@ -27,6 +27,7 @@ from rerund_sdk.batcher import close_all_before_others
 from rerund_sdk.daemon_link import GOODBYE_MS, Link, opened_link
 from rerund_sdk.errors import BadWireMessage, WrongVersion
 from rerund_sdk.outbox import InFlight, Outbox
+from rerund_sdk.shared_memory import SharedMemory
 
 logger = logging.getLogger("rerund_sdk")
 
@@ -48,10 +49,11 @@ class Connection:
         outbox: Outbox,
         context: zmq.Context[Any] | None = None,
         credentials: keys.Credentials | None = None,
+        memory: SharedMemory | None = None,
     ) -> None:
         """hello: given the producer id. context: for an inproc endpoint, that of the daemon in this process.
 
-        credentials: None if the daemon is used without keys.
+        credentials: None if the daemon is used without keys. memory: what hello offers to share with it.
         """
         self.endpoint = endpoint
         self.welcome: wire.Welcome | None = None  # of the link that stands
@@ -63,6 +65,7 @@ class Connection:
         self._outbox = outbox
         self._context = context
         self._credentials = credentials
+        self._memory = memory
         self._stopped = threading.Event()
         self._last_heard = float("-inf")
         self._bell = os.pipe()
@@ -207,6 +210,7 @@ class Connection:
 
     def _welcomed(self, link: Link, talk: _Talk, welcome: wire.Welcome) -> None:
         self.welcome = welcome
+        link.memory = self._memory if welcome.shares_memory else None
         self._lock_told = False
         self._reject_told = False
         self._outbox.window = welcome.window

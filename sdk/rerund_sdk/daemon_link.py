@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import zmq
 import zmq.utils.garbage  # lets go of frames that are sent without a copy, until its own exit hook has run
 from zmq.utils.monitor import recv_monitor_message
 
-from rerund_sdk import keys, wire
+from rerund_sdk import keys, shared_memory, wire
 from rerund_sdk.outbox import InFlight
+from rerund_sdk.shared_memory import SharedMemory
 
 GOODBYE_MS: Final = 200  # what the last message may take to leave
 _RECONNECT_MS: Final = (50, 500)  # first and longest pause of ZeroMQ between two attempts
@@ -26,6 +27,7 @@ class Link:
     def __init__(
         self, context: zmq.Context[Any], endpoint: str, bell: int, credentials: keys.Credentials | None
     ) -> None:
+        self.memory: SharedMemory | None = None  # what lies there is lent, not sent; None if the daemon does not see it
         self._credentials = credentials
         self._socket = context.socket(zmq.DEALER)
         self._socket.linger = 0
@@ -69,9 +71,11 @@ class Link:
 
     def send_append(self, append: InFlight, waiting_bytes: int) -> None:
         entries = tuple(queued.message.entry for queued in append.batch)
-        data = tuple(part for queued in append.batch for part in queued.message.data)
-        header, *parts = wire.encode(wire.Append(append.seq, entries, data, waiting_bytes))
-        self._socket.send_multipart([header, *_joined(parts)], copy=False)
+        frames = list(_joined(part for queued in append.batch for part in queued.message.data))
+        lent = _lent(frames, self.memory) if self.memory is not None else {}
+        data = tuple(frame for number, frame in enumerate(frames) if number not in lent)
+        message = wire.Append(append.seq, entries, data, waiting_bytes, tuple(lent.values()))
+        self._socket.send_multipart(wire.encode(message), copy=False)
 
     def say_goodbye(self, goodbye: wire.Goodbye) -> None:
         self._socket.linger = GOODBYE_MS
@@ -95,7 +99,16 @@ def opened_link(
         link.close()
 
 
-def _joined(parts: list[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+def _lent(frames: list[bytes | memoryview], memory: SharedMemory) -> dict[int, wire.Lent]:
+    """Those of the frames that lie in `memory`, by their numbers."""
+    lent = {}
+    for number, frame in enumerate(frames):
+        if len(frame) >= shared_memory.MIN_BYTES and (offset := memory.place(frame)) is not None:
+            lent[number] = wire.Lent(number, offset, len(frame))
+    return lent
+
+
+def _joined(parts: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     """The same bytes in fewer frames: a small frame costs more than its copy."""
     small: list[bytes | memoryview] = []
     for part in parts:

@@ -9,7 +9,7 @@ from typing import Any
 
 import zmq
 
-from rerund_sdk import places, wire
+from rerund_sdk import places, shared_memory, wire
 from rerund_sdk.connection import Connection
 from rerund_sdk.delivery_sink import DeliverySink, program_name
 from rerund_sdk.keys import Credentials
@@ -73,8 +73,10 @@ class DaemonSink(DeliverySink):
         self._connection = None
 
     def _make_courier(self, store: Store, outbox: Outbox) -> Connection:
+        memory = shared_memory.obtain(self.delivery.shared_bytes) if self.endpoint.startswith("ipc:") else None
+        offered = memory.memory if memory is not None else None
         self._connection = Connection(
-            self.endpoint, lambda id_: _hello(id_, store), outbox, self._context(), self._credentials
+            self.endpoint, lambda id_: _hello(id_, store, offered), outbox, self._context(), self._credentials, memory
         )
         return self._connection
 
@@ -120,7 +122,7 @@ class EmbeddedSink(DaemonSink):
         return self._shared_context
 
 
-def _hello(producer_id: bytes, store: Store) -> wire.Hello:
+def _hello(producer_id: bytes, store: Store, memory: wire.Memory | None) -> wire.Hello:
     return wire.Hello(
         wire.PROTOCOL,
         producer_id,
@@ -131,4 +133,5 @@ def _hello(producer_id: bytes, store: Store) -> wire.Hello:
         store.recording_id,
         VERSION,
         store.store_info,
+        memory,
     )

@@ -49,12 +49,15 @@ class Delivery:
     memory_bytes, spill_bytes: kept in memory, and then in the state directory (0: nothing there).
     when_full: "drop-oldest", "drop-newest", or "block": wait up to block_secs for room, then drop the newest. It is
     the thread that encodes which waits; `log` itself never does. What is dropped is counted and told to the daemon.
+    shared_bytes: memory that this process shares with the daemon of its machine, for large arrays (0: none; it is made
+    once a process, with the first sink's figure).
     """
 
     memory_bytes: int = 64 * MIB
     spill_bytes: int = 2048 * MIB
     when_full: Literal["drop-oldest", "drop-newest", "block"] = "drop-oldest"
     block_secs: float = 1.0
+    shared_bytes: int = 32 * MIB
 
 
 class InFlight(NamedTuple):

@@ -23,13 +23,13 @@ from rerund_sdk import current, messages, names
 from rerund_sdk.archetype import as_row
 from rerund_sdk.batch import Cell, Field
 from rerund_sdk.batcher import CLOSE_SECS, Batcher, BatcherConfig
-from rerund_sdk.chunk import LOG_TICK
 from rerund_sdk.entity_path import escape_part, normalise
 from rerund_sdk.recording_extras import RecordingExtras
 from rerund_sdk.series import Series
+from rerund_sdk.shared_memory import own_copy
 from rerund_sdk.sinks import BufferSink, EncodedMessage, Flushed, Level, Sink, SinkHolder, Store
 from rerund_sdk.strictness import catch_and_log_exceptions, complain
-from rerund_sdk.time import SEQUENCE, Timelines, shared_thread_time, time_value, with_value
+from rerund_sdk.time import LOG_TICK, SEQUENCE, Timelines, shared_thread_time, time_value, with_value
 from rerund_sdk.tuid import TuidClock, tuid_parts
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class RecordingStream(RecordingExtras):
         for field, cell in zip(fields, cells, strict=True):
             if type(cell) is np.ndarray:
                 size += cell.nbytes
-                own.append(cell.copy())
+                own.append(own_copy(cell))
             else:
                 own.append(field.storage.owned(cell))
         if size > _HEAVY_BYTES:

@@ -8,7 +8,7 @@ messages may grow. The version itself is checked in `hello` and `welcome`, first
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgpack
@@ -47,6 +47,22 @@ class IndexEntry(NamedTuple):
     ranges: tuple[TimeRange, ...]
 
 
+class Memory(NamedTuple):
+    """A memory file that a producer shares with the daemon of its machine: a memfd, sealed against shrinking."""
+
+    fd: int  # in the producer's process
+    size: int  # bytes
+    inode: int  # so that another file of that number is not taken for it
+
+
+class Lent(NamedTuple):
+    """A frame of an append that lies in the producer's memory file and is not sent."""
+
+    frame: int  # its number among the frames of the append, once all of them are there
+    offset: int  # bytes
+    size: int  # bytes
+
+
 class Hello(NamedTuple):
     """First message of a producer, and again after every reconnect."""
 
@@ -59,6 +75,7 @@ class Hello(NamedTuple):
     recording_id: str
     sdk_version: str
     store_info: bytes  # a whole SetStoreInfo message
+    memory: Memory | None = None  # from which the daemon may take frames; None: all are sent
 
 
 class Welcome(NamedTuple):
@@ -73,6 +90,7 @@ class Welcome(NamedTuple):
     grpc: str  # URL for Rerun viewers
     window: int = UNLIMITED  # bytes that the producer may have on its way to the daemon, not yet acked
     remote_control: str = ""  # endpoint for requests from other machines; "" if there is none
+    shares_memory: bool = False  # the daemon sees the memory of hello: frames may be lent
 
 
 class Append(NamedTuple):
@@ -82,6 +100,7 @@ class Append(NamedTuple):
     entries: tuple[IndexEntry, ...]
     data: tuple[bytes | memoryview, ...]  # together exactly the messages that `entries` names
     waiting_bytes: int = 0  # that the producer keeps behind this append, about
+    lent: tuple[Lent, ...] = ()  # frames that `data` lacks, by rising number; see `completed`
 
 
 class Ack(NamedTuple):
@@ -171,6 +190,8 @@ def encode(message: Message) -> list[bytes | memoryview]:
         data = (header.pop("store_info"),)
     elif isinstance(message, (Append, Reply)):
         data = header.pop("data")
+        if not header.get("lent", True):
+            del header["lent"]
     return [cast(bytes, msgpack.packb(header)), *data]
 
 
@@ -201,6 +222,7 @@ def decode(frames: Frames) -> Message:
                 _text(header, "grpc"),
                 _count({"window": UNLIMITED, **header}, "window"),
                 _text({"remote_control": "", **header}, "remote_control"),
+                _value({"shares_memory": False, **header}, "shares_memory", bool),
             )
         if kind == "reject":
             return Reject(_text(header, "code"), _text(header, "reason"), _count(header, "seq"))
@@ -255,6 +277,7 @@ def _hello(header: dict[str, Any], data: tuple[bytes | memoryview, ...]) -> Hell
         _text(header, "recording_id"),
         _text(header, "sdk_version"),
         store_info,
+        _memory(header),
     )
 
 
@@ -263,14 +286,32 @@ def _append(header: dict[str, Any], data: tuple[bytes | memoryview, ...]) -> App
     seq = _count(header, "seq")
     if seq < 1 or not entries:
         raise BadWireMessage(f"append has seq {seq} and {len(entries)} entries, must have at least 1 of each")
-    check_framing(entries, data)
-    return Append(seq, entries, data, _count({"waiting_bytes": 0, **header}, "waiting_bytes"))
+    lent = tuple(_lent(*fields) for fields in _value(header, "lent", list)) if "lent" in header else ()
+    if not lent:
+        check_framing(entries, data)
+    return Append(seq, entries, data, _count({"waiting_bytes": 0, **header}, "waiting_bytes"), lent)
 
 
-def check_framing(entries: Sequence[IndexEntry], data: Frames) -> None:
+def completed(append: Append, borrow: Callable[[int, int], memoryview]) -> Append:
+    """The append with the frames that were lent: `borrow` gives them by offset and size. Raises BadWireMessage.
+
+    Nothing that the log's form hangs on may lie in memory that the producer can still write to: a message's header, and
+    the byte behind it, come in a frame that was sent.
+    """
+    data = list(append.data)
+    for lent in append.lent:
+        if lent.frame > len(data):
+            raise BadWireMessage(f"append lends frame {lent.frame}, and has {len(data)} before it")
+        data.insert(lent.frame, borrow(lent.offset, lent.size))
+    check_framing(append.entries, data, frozenset(lent.frame for lent in append.lent))
+    return append._replace(data=tuple(data), lent=())
+
+
+def check_framing(entries: Sequence[IndexEntry], data: Frames, lent: Collection[int] = ()) -> None:
     """Raise BadWireMessage unless `data`, joined, is exactly the whole .rrd messages that `entries` names.
 
     Reads only the 16-byte headers: a header never straddles two frames (producers cut behind the head of a message).
+    lent: the numbers of frames that must not hold any.
     """
     frame, at = 0, 0  # the place in `data` that is checked
     for number, entry in enumerate(entries):
@@ -278,6 +319,8 @@ def check_framing(entries: Sequence[IndexEntry], data: Frames) -> None:
             frame, at = frame + 1, 0
         if frame == len(data) or len(data[frame]) - at < rrd.MESSAGE_HEADER_SIZE:
             raise BadWireMessage(f"append ends before the header of its .rrd message {number} of {len(entries)}")
+        if frame in lent or (at + rrd.MESSAGE_HEADER_SIZE == len(data[frame]) and frame + 1 in lent):
+            raise BadWireMessage(f"the beginning of .rrd message {number} lies in shared memory: send that part")
         kind, length = rrd.frame_header(data[frame], at)
         if (kind, length + rrd.MESSAGE_HEADER_SIZE) != (entry.kind, entry.size):
             raise BadWireMessage(
@@ -329,6 +372,22 @@ def _range(timeline: Any, type_name: Any, low: Any, high: Any, *_: Any) -> TimeR
     if type(low) is not int or type(high) is not int or not -(2**63) <= low <= high < 2**63:
         raise BadWireMessage(f"timeline {timeline!r} has range {low!r} to {high!r}, must be two rising i64")
     return TimeRange(timeline, type_name, low, high)
+
+
+def _memory(header: dict[str, Any]) -> Memory | None:
+    if header.get("memory") is None:
+        return None
+    fields = _value(header, "memory", list)
+    if len(fields) < 3 or any(type(field) is not int or not 0 <= field < 2**63 for field in fields[:3]):
+        raise BadWireMessage(f"hello.memory is {fields!r:.80}, must be three numbers: fd, size, inode")
+    return Memory(*fields[:3])
+
+
+def _lent(frame: Any, offset: Any, size: Any, *_: Any) -> Lent:
+    for number in (frame, offset, size):
+        if type(number) is not int or not 0 <= number < 2**63:
+            raise BadWireMessage(f"a lent frame has {number!r:.80}, must be 0 to 2**63 - 1")
+    return Lent(frame, offset, size)
 
 
 def _losses(header: dict[str, Any]) -> tuple[Loss, ...]:

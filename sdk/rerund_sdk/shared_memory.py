@@ -1,0 +1,140 @@
+"""Memory that this process shares with the daemon of its machine: a large array is copied into it when it is logged.
+
+From there the daemon writes it to the log, so that it does not pass through a socket. Linux only.
+
+Form: one memory file (memfd) a process, mapped whole, cut into blocks as they are needed. It is sealed against
+shrinking, so that whoever maps it may read it without fear. The daemon opens it by way of /proc, which lets in the same
+user alone; an append then tells a block's place (`wire.Lent`) where it would carry its bytes.
+Rule 1: a block is taken for as long as anything refers to it: a row that waits, a chunk, a message that is not yet
+acked. Nothing else has to give it back.
+Rule 2: what finds no room here goes the usual way: a copy in the heap, and its bytes through the socket.
+Rule 3: a forked child leaves its parent's memory alone; it makes one of its own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import threading
+import weakref
+from bisect import bisect
+from collections import deque
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from rerund_sdk.wire import Memory
+
+Block: TypeAlias = npt.NDArray[np.uint8]
+
+MIN_BYTES: Final = 64 * 1024  # of an array: smaller ones travel with others, in one piece
+_PAGE: Final = mmap.PAGESIZE
+_SEALS: Final = 0x0002 | 0x0004  # F_SEAL_SHRINK, F_SEAL_GROW
+_ADD_SEALS: Final = 1033  # F_ADD_SEALS; Python's fcntl has had names for them since 3.8 only where libc did
+
+
+class SharedMemory:
+    """One memory file and its blocks. Every method is for any thread. Raises OSError if there can be none."""
+
+    def __init__(self, size: int) -> None:
+        self._fd = os.memfd_create("rerund", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.ftruncate(self._fd, size)
+            fcntl.fcntl(self._fd, _ADD_SEALS, _SEALS)
+            self._map = mmap.mmap(self._fd, size)
+            self.memory = Memory(self._fd, size, os.fstat(self._fd).st_ino)
+        except OSError:
+            os.close(self._fd)
+            raise
+        self._first = _address(self._map)
+        self._size = size
+        self._lock = threading.Lock()
+        self._free = [(0, size)]  # start and end of what is free, rising, never touching
+        self._given_back: deque[tuple[int, int]] = deque()  # to be free, filled by the garbage collector at any moment
+        self._taken: dict[int, weakref.ref[Block]] = {}
+
+    def copy(self, array: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        """A copy of `array` in a block, C-contiguous; None if there is no room."""
+        block = self._take(array.nbytes)
+        if block is None:
+            return None
+        own = block.view(array.dtype).reshape(array.shape)
+        np.copyto(own, array)
+        return own
+
+    def place(self, part: bytes | memoryview) -> int | None:
+        """Where in the file `part` lies; None if it is elsewhere."""
+        start = _address(part) - self._first
+        return start if 0 <= start < self._size else None
+
+    def _take(self, size: int) -> Block | None:
+        size_in_pages = -(-size // _PAGE) * _PAGE
+        with self._lock:
+            self._collect()
+            for number, (start, end) in enumerate(self._free):  # the first that fits: what was used is used again
+                if end - start >= size_in_pages:
+                    self._free[number : number + 1] = (
+                        [(start + size_in_pages, end)] if start + size_in_pages < end else []
+                    )
+                    return self._block(start, size, start + size_in_pages)
+        return None
+
+    def _block(self, start: int, size: int, end: int) -> Block:
+        """A new owner of the bytes from start to end; with the last reference to it they are given back.
+
+        An array, since views of an array refer to it; those of a memoryview refer to what is behind it.
+        """
+        block: Block = np.frombuffer(self._map, np.uint8, size, start)
+        self._taken[start] = weakref.ref(block, lambda _: self._given_back.append((start, end)))
+        return block
+
+    def _collect(self) -> None:
+        while self._given_back:
+            start, end = self._given_back.popleft()
+            del self._taken[start]
+            at = bisect(self._free, (start, end))
+            if at < len(self._free) and self._free[at][0] == end:
+                end = self._free.pop(at)[1]
+            if at > 0 and self._free[at - 1][1] == start:
+                at -= 1
+                start = self._free.pop(at)[0]
+            self._free.insert(at, (start, end))
+
+
+def _address(buffer: Any) -> int:
+    return int(np.frombuffer(buffer, np.uint8).__array_interface__["data"][0])
+
+
+_own: SharedMemory | None = None
+_lock = threading.Lock()
+
+
+def obtain(size: int) -> SharedMemory | None:
+    """This process's, made with `size` bytes if it has none yet; None where there can be none."""
+    global _own
+    with _lock:
+        if _own is None and size and hasattr(os, "memfd_create"):
+            try:
+                _own = SharedMemory(size)
+            except OSError:  # no descriptors, or a sandbox that forbids it: there is another way
+                return None
+        return _own
+
+
+def own_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A copy of `array`, where the daemon can take it from if there is such a place and it is worth it."""
+    if _own is not None and array.nbytes >= MIN_BYTES and (shared := _own.copy(array)) is not None:
+        return shared
+    copy: npt.NDArray[Any] = array.copy()
+    return copy
+
+
+def _after_fork_in_child() -> None:
+    global _own, _lock
+    _own = None
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
