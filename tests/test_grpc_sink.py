@@ -15,7 +15,7 @@ import pytest
 import rerun_cli
 
 import rerund_sdk as rr
-from rerund_sdk.errors import ModeError
+from rerund_sdk.errors import BadRrd, ModeError
 from rerund_sdk.grpc_sink import GrpcSink, parse_url
 from tests.homes import Home, chunk_of, is_chunk, messages_of, program, wait_until
 
@@ -68,7 +68,7 @@ class Stock:
         rows: dict[str, list[float]] = {}
         try:
             found = [chunk_of(message) for message in messages_of(self._file) if is_chunk(message)]
-        except (AssertionError, FileNotFoundError):  # while it is being written
+        except (AssertionError, FileNotFoundError, BadRrd):  # while it is being written
             return {}
         for chunk in found:
             for component in chunk.components:
