@@ -28,21 +28,19 @@ EVERY_MESSAGE = [
 ]
 
 
-MAY_LACK = set(
-    [
-        "t",
-        "result",
-        "losses",
-        "losses_id",
-        "remote_control",
-        "waiting_bytes",
-        "window",
-        "wants",
-        "memory",
-        "shares_memory",
-        "lent",
-    ]
-)
+MAY_LACK = {
+    "t",
+    "result",
+    "losses",
+    "losses_id",
+    "remote_control",
+    "waiting_bytes",
+    "window",
+    "wants",
+    "memory",
+    "shares_memory",
+    "lent",
+}
 
 
 @pytest.mark.parametrize("message", EVERY_MESSAGE, ids=lambda message: type(message).__name__)
