@@ -8,19 +8,17 @@ import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 import rerun as rr
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Page
 
 from rerund.web import pages
 from tests.browsers import chromium, opened, wait_until
 from tests.daemons import Daemon
-
-MAGENTA, LIME, BLUE = (255, 0, 255), (0, 255, 0), (0, 0, 255)
+from tests.robot_page import BLUE, LIME, MAGENTA, image, log_at, logging_into, of_colour, panel, pixels_of, url
 
 
 @pytest.fixture(scope="module")
@@ -33,40 +31,6 @@ def browser() -> Iterator[Browser]:
 def robot(daemon: Daemon) -> Iterator[rr.RecordingStream]:
     with logging_into(daemon) as recording:
         yield recording
-
-
-def logging_into(daemon: Daemon) -> rr.RecordingStream:
-    recording = rr.RecordingStream("robot", recording_id="run 1")
-    recording.connect_grpc(daemon.info.grpc)
-    return recording
-
-
-def url(daemon: Daemon, place: str = "") -> str:
-    return f"{daemon.info.http}/recordings/robot/run%201{place}"
-
-
-def panel(page: Page, kind: str) -> Locator:
-    return page.locator(f".kind-{kind}").first
-
-
-def pixels_of(target: Locator, colour: tuple[int, int, int], tolerance: int = 3) -> Any:
-    """Which of its pixels have this colour."""
-    pixels = np.asarray(Image.open(io.BytesIO(target.screenshot())).convert("RGB")).astype(int)
-    return np.abs(pixels - colour).max(axis=2) <= tolerance
-
-
-def of_colour(target: Locator, colour: tuple[int, int, int]) -> float:
-    """How much of it has this colour, from 0 to 1."""
-    return float(pixels_of(target, colour).mean())
-
-
-def image(colour: tuple[int, int, int]) -> rr.Image:
-    return rr.Image(np.full((60, 80, 3), colour, dtype=np.uint8))
-
-
-def log_at(recording: rr.RecordingStream, frame: int, path: str, what: Any) -> None:
-    recording.set_time("frame", sequence=frame)
-    recording.log(path, what)
 
 
 def test_a_plot_shows_what_was_logged_and_goes_on_live(
@@ -218,11 +182,11 @@ def test_markdown_is_shown_and_cannot_run_or_load_anything(
 
 def test_bars_and_other_values_are_shown(daemon: Daemon, robot: rr.RecordingStream, browser: Browser) -> None:
     robot.log("histogram", rr.BarChart(np.array([3, 1, 4, 1, 5])), static=True)
-    robot.log("place", rr.GeoPoints(lat_lon=[[47.5, 19.25]]), static=True)
+    robot.log("place", rr.AnyValues(name="dock 7"), static=True)
     robot.flush()
     with opened(url(daemon), browser) as page:
         wait_until(page, lambda: panel(page, "bar_chart").locator("canvas").get_attribute("data-values") == "3 1 4 1 5")
-        panel(page, "table").get_by_text("47.5, 19.25").wait_for()
+        panel(page, "table").get_by_text("dock 7").wait_for()
 
 
 def test_views_can_be_closed_moved_and_given_to_a_colleague(

@@ -2,7 +2,7 @@
 
 import type { ComponentInfo, Entity } from "./model";
 
-export type ViewKind = "plot" | "image" | "scene" | "text_log" | "document" | "bar_chart" | "table";
+export type ViewKind = "plot" | "image" | "scene" | "map" | "graph" | "tensor" | "video" | "text_log" | "document" | "bar_chart" | "table";
 
 export interface View {
   kind: ViewKind;
@@ -14,6 +14,10 @@ export const KIND_NAMES: Record<ViewKind, string> = {
   plot: "Plot",
   image: "Image",
   scene: "3D scene",
+  map: "Map",
+  graph: "Graph",
+  tensor: "Tensor",
+  video: "Video",
   text_log: "Text log",
   document: "Document",
   bar_chart: "Bar chart",
@@ -27,8 +31,12 @@ const SIGNS: [ViewKind, RegExp][] = [
   ["image", /^(Image:buffer|EncodedImage:blob|DepthImage:buffer|SegmentationImage:buffer)$/],
   [
     "scene",
-    /^(Points3D:positions|LineStrips3D:strips|Boxes3D:half_sizes|Arrows3D:vectors|Mesh3D:vertex_positions|Ellipsoids3D:half_sizes|Pinhole:image_from_camera|Transform3D:.*)$/,
+    /^(Points3D:positions|LineStrips3D:strips|Boxes3D:half_sizes|Arrows3D:vectors|Mesh3D:vertex_positions|Asset3D:blob|Ellipsoids3D:half_sizes|Capsules3D:lengths|Cylinders3D:lengths|InstancePoses3D:.*|Pinhole:image_from_camera|Transform3D:.*)$/,
   ],
+  ["map", /^(GeoPoints:positions|GeoLineStrings:line_strings)$/],
+  ["graph", /^(GraphNodes:node_ids|GraphEdges:edges)$/],
+  ["tensor", /^Tensor:data$/],
+  ["video", /^(AssetVideo:blob|VideoFrameReference:timestamp|VideoStream:sample)$/],
   ["text_log", /^TextLog:text$/],
   ["document", /^TextDocument:text$/],
   ["bar_chart", /^BarChart:values$/],
@@ -69,6 +77,10 @@ export function automaticViews(entities: Entity[]): View[] {
   return [
     ...sceneViews(of("scene")),
     ...imageViews(of("image")),
+    ...videoViews(of("video")),
+    ...mapView(of("map")),
+    ...of("graph").map((each): View => ({ kind: "graph", paths: [each.path], title: each.path })),
+    ...of("tensor").map((each): View => ({ kind: "tensor", paths: [each.path], title: each.path })),
     ...plotViews(of("plot")),
     ...textLogView(of("text_log")),
     ...of("bar_chart").map((each): View => ({ kind: "bar_chart", paths: [each.path], title: each.path })),
@@ -111,6 +123,18 @@ function plotViews(found: Entity[]): View[] {
     }
   }
   return views;
+}
+
+/** A video is shown where its frames are named; if nowhere, by itself. */
+function videoViews(found: Entity[]): View[] {
+  const named = found.filter((each) => has(each, /^VideoFrameReference:video_reference$/));
+  const shown = found.filter((each) => !named.length || has(each, /^Video(FrameReference|Stream):/));
+  return shown.map((each) => ({ kind: "video", paths: [each.path], title: each.path }));
+}
+
+function mapView(found: Entity[]): View[] {
+  const paths = found.map((each) => each.path);
+  return paths.length ? [{ kind: "map", paths, title: commonPath(paths) }] : [];
 }
 
 function textLogView(found: Entity[]): View[] {

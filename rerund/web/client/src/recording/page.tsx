@@ -15,6 +15,7 @@ import { Tree } from "./tree";
 import { BarChartView } from "./views/bar_chart";
 import { DocumentView } from "./views/document";
 import { ImageView } from "./views/image";
+import { lazily } from "./views/lazy";
 import { PlotView } from "./views/plot";
 import { SceneView } from "./views/scene";
 import { TableView } from "./views/table";
@@ -24,6 +25,10 @@ const VIEWS: Record<ViewKind, FunctionComponent<{ paths: string[] }>> = {
   plot: PlotView,
   image: ImageView,
   scene: SceneView,
+  map: lazily(async () => (await import("./views/map")).MapView),
+  graph: lazily(async () => (await import("./views/graph")).GraphView),
+  tensor: lazily(async () => (await import("./views/tensor")).TensorView),
+  video: lazily(async () => (await import("./views/video")).VideoView),
   text_log: TextLogView,
   document: DocumentView,
   bar_chart: BarChartView,

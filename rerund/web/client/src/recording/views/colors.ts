@@ -47,21 +47,6 @@ function hsl(hue: number, saturation: number, lightness: number): Rgb {
   return [channel(0), channel(8), channel(4)];
 }
 
-/** Colours 0xRRGGBBAA as bytes r, g, b of `count` instances; the last is repeated. */
-export function instanceColors(component: Component | undefined, count: number, fallback: Rgb): Uint8Array {
-  const packed = component?.length ? component.numbers() : null;
-  const colors = new Uint8Array(count * 3);
-  for (let n = 0; n < count; n++) {
-    if (packed) {
-      const value = Number(packed[Math.min(n, packed.length - 1)]);
-      colors[3 * n] = value >>> 24;
-      colors[3 * n + 1] = (value >>> 16) & 255;
-      colors[3 * n + 2] = (value >>> 8) & 255;
-    } else colors.set(fallback, 3 * n);
-  }
-  return colors;
-}
-
 /** The value of instance `n`; the last is repeated. */
 export function instance(component: Component | undefined, n: number, fallback: number): number {
   if (!component?.length) return fallback;

@@ -1,7 +1,8 @@
 /** From Rerun's image components to pixels that a canvas draws. */
 
 import type { Component, Components, Numbers } from "../components";
-import { colorAt, classColor, type Colormap } from "./colors";
+import { colorOfClass, nameOfClass, type Annotations } from "./annotations";
+import { colorAt, type Colormap } from "./colors";
 
 export interface Picture {
   width: number;
@@ -24,15 +25,15 @@ const U8 = 6;
 const COLORMAPS: Record<number, Colormap> = { 1: "gray", 2: "inferno", 3: "magma", 4: "plasma", 5: "turbo", 6: "viridis" };
 
 /** What an entity shows, or null if it has no image now. Throws one sentence if it cannot be shown. */
-export async function pictureOf(components: Components): Promise<Picture | null> {
+export async function pictureOf(components: Components, annotations: Annotations): Promise<Picture | null> {
   for (const [prefix, make] of KINDS) {
     const buffer = components.get(`${prefix}:${prefix === "EncodedImage" ? "blob" : "buffer"}`);
-    if (buffer?.length) return make(buffer.lists()[0] as Uint8Array, components);
+    if (buffer?.length) return make(buffer.lists()[0] as Uint8Array, components, annotations);
   }
   return null;
 }
 
-const KINDS: [string, (bytes: Uint8Array, components: Components) => Promise<Picture> | Picture][] = [
+const KINDS: [string, (bytes: Uint8Array, components: Components, annotations: Annotations) => Promise<Picture> | Picture][] = [
   ["EncodedImage", encoded],
   ["Image", color],
   ["DepthImage", depth],
@@ -207,16 +208,22 @@ function depth(bytes: Uint8Array, components: Components): Picture {
   return { width, height, source: onCanvas(pixels), valueAt };
 }
 
-function segmentation(bytes: Uint8Array, components: Components): Picture {
+function segmentation(bytes: Uint8Array, components: Components, annotations: Annotations): Picture {
   const { width, height, channel_datatype } = formatOf(components.get("SegmentationImage:format"));
   const values = typed(bytes, channel_datatype ?? U8);
   const pixels = new ImageData(width, height);
+  const colors = new Map<number, number[]>();
+  const rgba = (id: number) => [...colorOfClass(id, annotations), id || annotations.classes.has(0) ? 255 : 0];
   for (let n = 0; n < width * height; n++) {
     const id = Number(values[n]);
-    const [r, g, b] = classColor(id);
-    pixels.data.set([r, g, b, id ? 255 : 0], 4 * n);
+    if (!colors.has(id)) colors.set(id, rgba(id));
+    pixels.data.set(colors.get(id)!, 4 * n);
   }
-  return { width, height, source: onCanvas(pixels), valueAt: (x, y) => `class ${values[y * width + x]}` };
+  const valueAt = (x: number, y: number) => {
+    const id = Number(values[y * width + x]);
+    return `class ${id} ${nameOfClass(id, annotations)}`.trimEnd();
+  };
+  return { width, height, source: onCanvas(pixels), valueAt };
 }
 
 function onCanvas(pixels: ImageData): OffscreenCanvas {

@@ -57,6 +57,38 @@ export function quaternionAt(component: Component, n: number): Quaternion {
   return new Quaternion(x, y, z, w).normalize();
 }
 
+/** The pose of instance `n`, as its archetype's own fields say; the last is repeated, but for places. */
+export function poseOf(prefix: string, components: Components, n: number, places = "centers"): Matrix4 {
+  const get = (field: string) => components.get(`${prefix}:${field}`);
+  const pose = new Matrix4();
+  const place = get(places);
+  if (place && n < place.length) pose.setPosition(new Vector3().fromArray(place.numbers() as Float32Array, 3 * n));
+  return turned(pose, get("rotation_axis_angles"), get("quaternions"), n);
+}
+
+function turned(pose: Matrix4, axisAngles: Component | undefined, quaternions: Component | undefined, n: number): Matrix4 {
+  if (quaternions?.length) pose.multiply(new Matrix4().makeRotationFromQuaternion(quaternionAt(quaternions, Math.min(n, quaternions.length - 1))));
+  if (axisAngles?.length) pose.multiply(rotationAbout(axisAngles.values()[Math.min(n, axisAngles.length - 1)] as AxisAngle));
+  return pose;
+}
+
+/** Where all that an entity draws is drawn once more, each; empty: only where it is. */
+export function instancePoses(components: Components): Matrix4[] {
+  const get = (field: string) => components.get(`InstancePoses3D:${field}`);
+  const [translations, scales, mats] = [get("translations"), get("scales"), get("mat3x3")];
+  const [axisAngles, quaternions] = [get("rotation_axis_angles"), get("quaternions")];
+  const count = Math.max(...[translations, scales, mats, axisAngles, quaternions].map((each) => each?.length ?? 0));
+  return Array.from({ length: count }, (_, n) => {
+    const last = (component: Component) => Math.min(n, component.length - 1);
+    const pose = new Matrix4();
+    if (translations?.length) pose.setPosition(new Vector3().fromArray(translations.numbers() as Float32Array, 3 * last(translations)));
+    turned(pose, axisAngles, quaternions, n);
+    if (scales?.length) pose.scale(new Vector3().fromArray(scales.numbers() as Float32Array, 3 * last(scales)));
+    if (mats?.length) pose.multiply(fromColumns((mats.numbers() as Float32Array).subarray(9 * last(mats), 9 * last(mats) + 9)));
+    return pose;
+  });
+}
+
 /** Rerun keeps matrices column after column. */
 function fromColumns(m: ArrayLike<number>): Matrix4 {
   return new Matrix4().set(m[0]!, m[3]!, m[6]!, 0, m[1]!, m[4]!, m[7]!, 0, m[2]!, m[5]!, m[8]!, 0, 0, 0, 0, 1);

@@ -11,6 +11,7 @@ export function SceneView({ paths }: { paths: string[] }) {
   const frame = useRef<HTMLDivElement>(null);
   const [stage, setStage] = useState<Stage | null>(null);
   const [trouble, setTrouble] = useState("");
+  const [troubles, setTroubles] = useState<Record<string, string>>({}); // by entity
   // transforms and axes of the entities above, and images below cameras, belong to the picture
   const known = entities.value;
   const wanted = useMemo(() => {
@@ -28,7 +29,7 @@ export function SceneView({ paths }: { paths: string[] }) {
     import("./stage")
       .then(({ Stage }) => {
         if (gone) return;
-        made = new Stage(frame.current!);
+        made = new Stage(frame.current!, (path, text) => setTroubles((before) => ({ ...before, [path]: text })));
         setStage(made);
       })
       .catch((failure: unknown) => setTrouble(`The 3D scene cannot be drawn here: ${failure instanceof Error ? failure.message : failure}`));
@@ -41,10 +42,11 @@ export function SceneView({ paths }: { paths: string[] }) {
   useEffect(() => stage?.show(latest.value), [stage, latest.value]);
   useEffect(() => stage?.recolor(), [stage, theme.value]);
 
+  const said = trouble || error.value || Object.values(troubles).filter(Boolean).join("\n");
   return (
     <>
       <div class="scene" ref={frame} role="img" aria-label={`3D scene of ${paths.length} entities`} />
-      {(trouble || error.value) && <span class="note">{trouble || error.value}</span>}
+      {said && <span class="note">{said}</span>}
       <button class="note corner plain" onClick={() => stage?.fit()} title="See everything">
         fit
       </button>

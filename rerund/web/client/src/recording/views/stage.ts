@@ -7,8 +7,9 @@ import {
   DirectionalLight,
   GridHelper,
   Group,
+  InstancedMesh,
   type Material,
-  Matrix4,
+  type Matrix4,
   Mesh,
   Object3D,
   PerspectiveCamera,
@@ -21,16 +22,21 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { ancestors } from "../auto";
 import type { Components } from "../components";
 import type { Latest } from "../latest";
-import { upAxis, worldFrom } from "./poses";
+import { annotationsOf } from "./annotations";
+import { isScreen, project } from "./camera";
+import { instancePoses, upAxis, worldFrom } from "./poses";
 import { shapesOf } from "./shapes";
+import type { Label } from "./subject";
 
 const FIT_ROOM = 1.1;
 const SLOW_MS = 40; // a painting that holds up the next frame so long is followed by a rest
 const REST = 2; // times what it took
+const MOST_POSES = 2000; // of one entity that draws more than one mesh
 
 interface Drawn {
   group: Group;
   version: string;
+  labels: (Label & { element: HTMLElement })[];
 }
 
 export class Stage {
@@ -43,13 +49,20 @@ export class Stage {
   private grid: GridHelper | null = null;
   private readonly resized: ResizeObserver;
   private fitted = false;
+  private touched = false; // somebody chose where to look from
   private frame = 0;
+  private readonly labels = document.createElement("div");
   private wait: number | undefined; // until the next painting
   private restUntil = 0;
 
-  constructor(private readonly element: HTMLElement) {
+  /** tell: what cannot be shown, by entity; "" if it can again. */
+  constructor(
+    private readonly element: HTMLElement,
+    private readonly tell: (path: string, trouble: string) => void,
+  ) {
     this.renderer = new WebGLRenderer({ antialias: true, powerPreference: "low-power" });
-    element.append(this.renderer.domElement);
+    this.labels.className = "labels";
+    element.append(this.renderer.domElement, this.labels);
     const sun = new DirectionalLight(0xffffff, 2);
     sun.position.set(1, -2, 4);
     this.scene.add(new AmbientLight(0xffffff, 1.4), sun, this.content);
@@ -57,6 +70,7 @@ export class Stage {
     this.camera.position.set(3, -4, 2.5);
     this.controls = new OrbitControls(this.camera, this.renderer.domElement);
     this.controls.addEventListener("change", () => this.paintSoon());
+    this.controls.addEventListener("start", () => (this.touched = true));
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(element);
     this.recolor();
@@ -68,6 +82,7 @@ export class Stage {
     this.resized.disconnect();
     this.controls.dispose();
     for (const { group } of this.drawn.values()) dispose(group);
+    this.labels.remove();
     this.renderer.dispose();
     this.renderer.forceContextLoss();
     this.renderer.domElement.remove();
@@ -76,10 +91,11 @@ export class Stage {
   /** Bring the scene to what entities are now. */
   show(latest: Latest): void {
     this.orient(upAxis(latest));
-    for (const [path, { group }] of this.drawn) {
+    for (const [path, { group, labels }] of this.drawn) {
       if (!latest.has(path)) {
         this.content.remove(group);
         dispose(group);
+        for (const each of labels) each.element.remove();
         this.drawn.delete(path);
       }
     }
@@ -89,23 +105,57 @@ export class Stage {
       drawn.group.matrixWorldNeedsUpdate = true;
     }
     if (!this.fitted && latest.size) this.fitted = this.fit();
-    this.element.dataset["entities"] = String([...this.drawn.values()].filter(({ group }) => group.children.length).length);
+    this.count();
     this.paintSoon();
   }
 
   private redrawn(path: string, components: Components, latest: Latest): Drawn {
-    const version = [...components].map(([name, component]) => name + component.rowId).join();
+    const annotations = annotationsOf(path, latest);
+    const version = [annotations.rowId, ...[...components].map(([name, component]) => name + component.rowId)].join();
     const before = this.drawn.get(path);
-    if (before?.version === version) return before;
+    const changed = () => this.paintSoon();
+    if (before?.version === version) {
+      for (const shape of before.group.children) if (isScreen(shape)) void project(shape, latest, changed);
+      return before;
+    }
     const group = before?.group ?? new Group();
     group.matrixAutoUpdate = false;
     dispose(group);
     group.clear();
-    for (const shape of shapesOf(path, components, latest, () => this.paintSoon())) group.add(shape);
+    for (const each of before?.labels ?? []) each.element.remove();
+    const labels: Label[] = [];
+    const poses = instancePoses(components);
+    for (const shape of shapesOf({ path, components, annotations, latest, labels, changed })) group.add(repeated(shape, poses));
     if (!before) this.content.add(group);
-    const drawn = { group, version };
+    const drawn = { group, version, labels: labels.map((each) => ({ ...each, element: this.written(each.text) })) };
     this.drawn.set(path, drawn);
+    if (components.has("Asset3D:blob")) void this.load(path, components, poses, drawn);
     return drawn;
+  }
+
+  private written(text: string): HTMLElement {
+    const element = document.createElement("span");
+    element.textContent = text;
+    this.labels.append(element);
+    return element;
+  }
+
+  private async load(path: string, components: Components, poses: Matrix4[], drawn: Drawn): Promise<void> {
+    try {
+      const { assetOf } = await import("./assets");
+      const model = await assetOf(components);
+      if (!model || this.drawn.get(path) !== drawn) return;
+      drawn.group.add(repeated(model, poses));
+      this.tell(path, "");
+      this.count();
+      if (!this.touched) this.fit();
+    } catch (error) {
+      this.tell(path, `${path}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  private count(): void {
+    this.element.dataset["entities"] = String([...this.drawn.values()].filter(({ group }) => group.children.length).length);
   }
 
   private orient(up: Vector3): void {
@@ -115,6 +165,7 @@ export class Stage {
     this.controls.dispose();
     Object.assign(this, { controls: new OrbitControls(this.camera, this.renderer.domElement) });
     this.controls.addEventListener("change", () => this.paintSoon());
+    this.controls.addEventListener("start", () => (this.touched = true));
     this.layGrid();
   }
 
@@ -169,6 +220,17 @@ export class Stage {
     this.paintSoon();
   }
 
+  private placeLabels(): void {
+    const { clientWidth, clientHeight } = this.element;
+    for (const { group, labels } of this.drawn.values()) {
+      for (const { at, element } of labels) {
+        const place = at.clone().applyMatrix4(group.matrixWorld).project(this.camera);
+        element.hidden = place.z > 1 || Math.abs(place.x) > 1 || Math.abs(place.y) > 1;
+        element.style.transform = `translate(${((place.x + 1) / 2) * clientWidth}px, ${((1 - place.y) / 2) * clientHeight}px) translate(-50%, -100%)`;
+      }
+    }
+  }
+
   /** Paint with the next frame, or later where painting is slow: a page without a GPU must stay usable. */
   private paintSoon(): void {
     if (this.wait !== undefined) return;
@@ -176,6 +238,7 @@ export class Stage {
       this.frame = requestAnimationFrame((started) => {
         this.wait = undefined;
         this.renderer.render(this.scene, this.camera);
+        this.placeLabels();
         requestAnimationFrame((next) => {
           const took = next - started;
           this.restUntil = took > SLOW_MS ? next + took * REST : 0;
@@ -183,6 +246,24 @@ export class Stage {
       });
     }, Math.max(0, this.restUntil - performance.now()));
   }
+}
+
+/** Once for each pose; as it is if there are none. */
+function repeated(shape: Object3D, poses: Matrix4[]): Object3D {
+  if (!poses.length || isScreen(shape)) return shape;
+  if (shape instanceof Mesh && !(shape instanceof InstancedMesh)) {
+    const copies = new InstancedMesh(shape.geometry, shape.material as Material, poses.length);
+    poses.forEach((pose, n) => copies.setMatrixAt(n, pose));
+    return copies;
+  }
+  const copies = new Group();
+  for (const pose of poses.slice(0, MOST_POSES)) {
+    const copy = new Group();
+    copy.matrixAutoUpdate = false;
+    copy.matrix.copy(pose);
+    copies.add(copy.add(shape.clone()));
+  }
+  return copies;
 }
 
 function dispose(root: Object3D): void {
@@ -195,5 +276,3 @@ function dispose(root: Object3D): void {
     }
   });
 }
-
-export type { Matrix4 };
