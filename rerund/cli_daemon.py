@@ -13,6 +13,7 @@ from rerund.command import Command, Exit, add_json, duration, no_arguments, numb
 from rerund.config import Config, from_args
 from rerund_sdk import places
 from rerund_sdk.errors import RerundError
+from rerund_sdk.version import VERSION
 
 GROUP = "daemon"
 
@@ -21,13 +22,18 @@ def start(args: argparse.Namespace) -> int:
     """Run the daemon in the background, unless it runs.
 
     Returns when it is ready. If one runs already, that is said and is no error; the options are not applied then: use
-    `rerund restart`.
+    `rerund restart`, also if the one that runs is of another version.
     """
     started = lifecycle.start(_options(args))
     if args.json:
         print_json({"joined": started.joined, **started.daemon._asdict()})
     else:
         print(f"{'runs already' if started.joined else 'started'}: {_in_short(started.daemon)}")
+        if started.daemon.version != VERSION:
+            print(
+                f"it is rerund {started.daemon.version}, and this is {VERSION}: `rerund restart` puts this one in its "
+                "place; programs that log, pages and viewers go on by themselves"
+            )
     return Exit.OK
 
 
@@ -45,7 +51,7 @@ def stop(args: argparse.Namespace) -> int:
 
 
 def restart(args: argparse.Namespace) -> int:
-    """Stop, then start.
+    """Stop, then start: so an upgrade is made, too.
 
     Without options, with those that the daemon had. Programs that log, pages, and viewers that `rerund view` opened go
     on by themselves.

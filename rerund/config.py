@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -273,6 +273,20 @@ def from_args(args: argparse.Namespace, environ: Mapping[str, str] = os.environ)
     if "home" not in values:
         values["home"] = places.home(values.get("instance"))
     return Config(**values)
+
+
+def check(words: Sequence[str]) -> None:
+    """Raise ConfigError unless `rerund run` can be given these flags: they may be of another version."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    add_options(parser)
+    try:
+        args, unknown = parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"the daemon's options cannot be kept ({error}): give all that it shall have") from error
+    if unknown:
+        sentence = f"this version has no option {unknown[0]}, which the daemon was given: give all that it shall have"
+        raise ConfigError(sentence)
+    from_args(args)
 
 
 def sample() -> str:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from rerund import config
 from rerund_sdk import places
 from rerund_sdk.control import ControlClient
 from rerund_sdk.errors import DaemonError
@@ -75,11 +76,15 @@ def stop() -> places.DaemonInfo | None:
 
 
 def restart(options: Sequence[str] = ()) -> tuple[places.DaemonInfo, places.DaemonInfo | None]:
-    """(the new daemon, the one that was ended, if any). Without options, the new one gets those of the old one."""
+    """(the new daemon, the one that was ended, if any). Without options, the new one gets those of the old one.
+
+    The new one is of this version, whatever the old one was. Raises ConfigError, and then nothing has changed.
+    """
     with _my_turn():
-        before = _options_of(places.read_daemon())
+        before = options or _options_of(places.read_daemon())
+        config.check(before)
         ended = _end()
-        return _launch(options or before), ended
+        return _launch(before), ended
 
 
 def _options_of(daemon: places.DaemonInfo | None) -> Sequence[str]:
