@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import rerund_sdk as rr
@@ -17,7 +18,14 @@ LOGGED = {
     "a pose": lambda n: rr.Transform3D(translation=[n, 0, 1], quaternion=[0, 0, 0, 1]),
     "a text": lambda n: rr.TextLog(f"line {n}" * n, level="INFO"),
     "integers": lambda n: rr.AnyValues(count=n, name=str(n), flag=n % 2 == 0),
-    "one small integer": lambda n: rr.AnyValues(is_it=n % 2 == 0),
+    "truth": lambda n: rr.AnyValues(is_it=n % 2 == 0),
+    "images": lambda n: rr.Image(np.full((200, 300, 3), n, np.uint8)),
+    "images of two sizes": lambda n: rr.Image(np.full((20, 30 + 10 * (n > 5), 3), n, np.uint8)),
+    "depth": lambda n: rr.DepthImage(np.full((100, 200), n, np.float32), meter=1000.0),
+    "an encoded image": lambda n: rr.EncodedImage(contents=b"%08d" % n * 10_000, media_type="image/png"),
+    "a cloud": lambda n: rr.Points3D(np.full((8000, 3), n, np.float32), colors=np.full((8000, 3), n, np.uint8)),
+    "clouds that grow": lambda n: rr.Points3D(np.full((n, 3), n, np.float32)),
+    "boxes": lambda n: rr.Boxes3D(centers=[[n, 0, 0]] * 2, half_sizes=[[1, 1, 1]] * 2, labels="box"),
     "points": lambda n: rr.Points3D([[n, 1, 2]], colors=[n, 2, 3], radii=0.5),
 }
 
@@ -86,14 +94,13 @@ def test_a_template_is_used_where_cells_have_fixed_sizes(monkeypatch: pytest.Mon
         return made[-1]
 
     monkeypatch.setattr("rerund_sdk.chunk.row_template", noting)
-    for what in ("a number", "a pose"):
+    for what in ("a number", "a pose", "images", "a cloud", "several numbers"):
         logged(what)
-    assert len(made) == 2
+    assert len(made) == 5
     assert all(isinstance(each, row_template.RowTemplate) for each in made)
     made.clear()
-    for what in ("a text", "one small integer"):
-        logged(what)
-    assert made == [None, None]
+    logged("a text")
+    assert len(made) == 1
 
 
 def test_marks_that_are_found_twice_make_no_template() -> None:

@@ -32,6 +32,7 @@ from rerund_sdk.batch import Field, Row
 from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.errors import RerundError
 from rerund_sdk.messages import ArrowMsgWriter
+from rerund_sdk.row_template import LARGE_BYTES
 from rerund_sdk.series import Rows, Series
 from rerund_sdk.sinks import BufferSink, Dismissible, EncodedMessage, Flushed, Level, Sink, Store
 from rerund_sdk.time import Timelines
@@ -44,9 +45,9 @@ _LOOK_SECS: Final = 0.008  # how often waiting rows are looked at: bounds what a
 _REST_PER_WORK: Final = 4  # rest four times as long as the last batch took...
 _LONGEST_REST_SECS: Final = 0.008  # ...but no longer than this
 _ROW_BYTES: Final = 32  # of a row beside its cells: ids and times
-_PART_BYTES: Final = 1024 * 1024  # a row of half of that or more travels alone and is never copied
+_PART_BYTES: Final = 1024 * 1024  # of rows that travel together; one of LARGE_BYTES goes alone and is never copied
 _PART_ROWS: Final = 4096  # few enough to stay in the processor's cache: tests/bench/bench_log.py
-HEAVY_LIMIT: Final = 64 * 1024 * 1024  # bytes of rows not yet encoded, beyond which `log` waits a moment...
+HEAVY_LIMIT: Final = 32 * 1024 * 1024  # bytes of rows not yet encoded, beyond which `log` waits a moment...
 _LINGER_SECS: Final = 0.0005  # for company, where the last rows did not come alone
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
 CLOSE_SECS: Final = 2.0  # what the end of a program, or the change of a mode, waits for at most...
@@ -377,7 +378,8 @@ class Batcher:
         left = len(series)
         while left:
             row_bytes = series.cells_bytes(0)
-            rows = series.take(min(left, _PART_ROWS, max(1, _PART_BYTES // (1 + row_bytes))))
+            most_rows = 1 if row_bytes >= LARGE_BYTES else _PART_BYTES // (1 + row_bytes)
+            rows = series.take(min(left, _PART_ROWS, most_rows))
             left -= rows.count
             self._rows_taken += rows.count
             self._send(self._encode(rows))

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from rerund_sdk.batch import ComponentDescriptor, Field, Row
 from rerund_sdk.messages import COMPRESSION_NONE, ArrowMsgWriter
-from rerund_sdk.row_template import RowTemplate, row_template
+from rerund_sdk.row_template import LARGE_BYTES, RowTemplate, row_template
 from rerund_sdk.rrd import Kind
 from rerund_sdk.series import Rows, Series
 from rerund_sdk.sinks import EncodedMessage
@@ -41,8 +41,8 @@ _ROW_ID_METADATA: Final = {
     "rerun:is_sorted": "true",
 }
 _INDEX_TYPES: Final = {SEQUENCE: pa.int64(), DURATION: pa.duration("ns"), TIMESTAMP: pa.timestamp("ns")}
-_LARGE_BYTES: Final = 64 * 1024  # of a buffer: below it a copy costs less than a part of its own
 _SINGLES_BEFORE_TEMPLATE: Final = 3  # rows of a series that came alone
+_WORTH_A_TEMPLATE: Final = 10  # uses; one that fits less often is not made again
 _MOST_TEMPLATES: Final = 1000
 _PLACEHOLDER_ID: Final = "chunk_" + "0" * 32
 
@@ -111,23 +111,22 @@ class ChunkEncoder:
         return self._encode_series(rows, log_time)
 
     def _encode_single(self, rows: Rows, log_time: bool) -> EncodedMessage:
-        series = rows.series
-        known = self._templates.get((series, log_time), 0)
-        if isinstance(known, int):  # how many have come so far
-            if known == _SINGLES_BEFORE_TEMPLATE:
-                known = row_template(
-                    series,
-                    rows.data,
-                    log_time,
-                    self._ids,
-                    lambda marks: self._encode_series(Rows(series, marks, 1), log_time),
-                )
-            else:
-                known += 1
-            if len(self._templates) < _MOST_TEMPLATES:
-                self._templates[series, log_time] = known
-        message = known.message(rows.data, self._ids) if isinstance(known, RowTemplate) else None
-        return message or self._encode_series(rows, log_time)
+        """Of a row that comes alone: by a template, once some of its series have come so."""
+        key = (rows.series, log_time)
+        known = self._templates.get(key, 0)
+        if isinstance(known, RowTemplate):
+            if message := known.message(rows.data, self._ids):
+                return message
+            self._templates[key] = 0 if known.used >= _WORTH_A_TEMPLATE else None
+        elif known is not None and len(self._templates) < _MOST_TEMPLATES:
+            self._templates[key] = known + 1 if known < _SINGLES_BEFORE_TEMPLATE else self._template(rows, log_time)
+        return self._encode_series(rows, log_time)
+
+    def _template(self, rows: Rows, log_time: bool) -> RowTemplate | None:
+        def encode(marks: list[Any]) -> EncodedMessage:
+            return self._encode_series(Rows(rows.series, marks, 1), log_time)
+
+        return row_template(rows.series, rows.data, log_time, self._ids, encode)
 
     def _encode_series(self, rows: Rows, log_time: bool) -> EncodedMessage:
         series = rows.series
@@ -265,7 +264,7 @@ class _Parts:
         parts: list[bytes | memoryview] = []
         small: list[Any] = []
         for part in self._written:
-            if len(part) < _LARGE_BYTES:
+            if len(part) < LARGE_BYTES:
                 small.append(part)
                 continue
             parts += [b"".join(small), memoryview(part)]
@@ -280,7 +279,7 @@ def _id_text(chunk_id: bytes) -> bytes:
 
 
 def _is_large(components: Sequence[ComponentColumn]) -> bool:
-    return any(component.lists.nbytes >= _LARGE_BYTES for component in components)
+    return any(component.lists.nbytes >= LARGE_BYTES for component in components)
 
 
 def _index_field(time: TimeColumn) -> pa.Field[Any]:

@@ -103,6 +103,7 @@ class DeliverySink(ABC):
         if courier is not None:
             self._outbox.put(messages)
             courier.ring()
+            self._outbox.keep_pace()
 
     def flush(self, deadline: float) -> bool:
         """Whether all that was sent so far is delivered, and nothing was lost since the last flush."""

@@ -12,19 +12,17 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from rerund_sdk import patience
 from rerund_sdk.delivery_sink import DeliverySink
 from rerund_sdk.errors import ModeError
+from rerund_sdk.grpc_client import CallFailed, GrpcConnection
 from rerund_sdk.messages import varint
 from rerund_sdk.outbox import Delivery, InFlight, Outbox
 from rerund_sdk.rrd import MESSAGE_HEADER_SIZE, Kind
 from rerund_sdk.sinks import Store
-
-if TYPE_CHECKING:
-    import grpc
 
 logger = logging.getLogger("rerund_sdk")
 
@@ -35,13 +33,7 @@ _METHOD: Final = "/rerun.sdk_comms.v1alpha1.MessageProxyService/WriteMessages"
 _UNLIMITED: Final = 2**63
 _IDLE_SECS: Final = 0.5  # of silence that end a stream
 _RETRY_SECS: Final = 0.5
-_STOP_SECS: Final = 1.0
-_OPTIONS: Final = (
-    ("grpc.max_send_message_length", -1),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-)
+_STOP_SECS: Final = 0.5  # for the thread to see that it is the end; if it is connecting, it need not
 
 
 class GrpcSink(DeliverySink):
@@ -53,14 +45,14 @@ class GrpcSink(DeliverySink):
 
     def __init__(self, url: str | None = None, *, delivery: Delivery = Delivery()) -> None:  # noqa: B008 - frozen
         super().__init__(url or DEFAULT_URL, delivery)
-        self._target, self._is_secure = parse_url(self.endpoint)
+        self._address = parse_url(self.endpoint)
 
     def _make_courier(self, store: Store, outbox: Outbox) -> GrpcStream:
-        return GrpcStream(self._target, self._is_secure, store, outbox)
+        return GrpcStream(*self._address, store, outbox)
 
 
-def parse_url(url: str) -> tuple[str, bool]:
-    """(HOST:PORT, whether it is TLS) of a Rerun URL. Raises ModeError."""
+def parse_url(url: str) -> tuple[str, int, bool]:
+    """(host, port, whether it is TLS) of a Rerun URL. Raises ModeError."""
     parts = urlsplit(url)
     try:
         port = parts.port
@@ -74,25 +66,24 @@ def parse_url(url: str) -> tuple[str, bool]:
     if port is None:
         is_local = parts.hostname in ("127.0.0.1", "localhost")
         port = 9876 if is_local else 443 if is_secure else 80
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{port}", is_secure
+    return parts.hostname or "", port, is_secure
 
 
 class GrpcStream:
     """The thread that empties an outbox into one stream after the other."""
 
-    def __init__(self, target: str, is_secure: bool, store: Store, outbox: Outbox) -> None:
+    def __init__(self, host: str, port: int, is_secure: bool, store: Store, outbox: Outbox) -> None:
         self.producer_id = os.urandom(16)
         self.connected = False
         self.on_change: Callable[[], None] = lambda: None
-        self._target = target
-        self._is_secure = is_secure
+        self._address = (host, port, is_secure)
         self._store = store
         self._outbox = outbox
         self._bell = _Bell()
         self._is_fresh = True  # the other side may not know the recording
         self._away_told = False
-        self._channel: grpc.Channel | None = None
+        self._requests: _Requests | None = None  # of the present stream
+        self._connection: GrpcConnection | None = None
         self._thread = threading.Thread(target=self._run, name="rerund grpc", daemon=True)
 
     def start(self) -> None:
@@ -109,66 +100,69 @@ class GrpcStream:
 
     def stop(self) -> None:
         self.dismiss()
-        if self._channel is not None:
-            self._channel.close()
+        if self._connection is not None:
+            self._connection.interrupt()
         if self._thread.ident is not None:
             patience.join(self._thread, _STOP_SECS)
 
     def after_fork(self) -> None:
-        _inherited.append(self)  # to free the parent's channel here would make gRPC close it
+        if self._connection is not None:
+            self._connection.forget()
 
     # The thread
 
     def _run(self) -> None:
-        import grpc
-
-        self._channel = (
-            grpc.secure_channel(self._target, grpc.ssl_channel_credentials(), _OPTIONS)
-            if self._is_secure
-            else grpc.insecure_channel(self._target, _OPTIONS)
-        )
-        self._channel.subscribe(self._on_connectivity, try_to_connect=True)
-        write = self._channel.stream_unary(_METHOD, request_serializer=None, response_deserializer=None)
         token = os.environ.get("RERUND_TOKEN")  # rerund daemons beyond this machine want one; others don't look
-        metadata = (("authorization", f"Bearer {token}"),) if token else None
+        metadata = (("authorization", f"Bearer {token}"),) if token else ()
         while not self._bell.stopped:
-            requests = _Requests(self._outbox, self._bell, self._store.store_info if self._is_fresh else None)
+            connection = self._connection = GrpcConnection(*self._address, self._end_stream)
             try:
-                write(requests, metadata=metadata, wait_for_ready=True)
-                self._is_fresh = False
-                self._outbox.acked(requests.last_seq)
-            except (grpc.RpcError, ValueError) as error:  # ValueError: the channel was closed
-                self._is_fresh = True
+                connection.open()
+                self._note(connected=True)
+                while not self._bell.stopped:
+                    self._stream_once(connection, metadata)
+            except CallFailed as error:
                 self._tell_away(error)
-                with self._bell.changed:
-                    self._bell.changed.wait_for(lambda: self._bell.stopped, _RETRY_SECS)
             finally:
-                requests.end()
+                connection.close()
+                self._is_fresh = True
+                self._note(connected=False)
+            with self._bell.changed:
+                self._bell.changed.wait_for(lambda: self._bell.stopped, _RETRY_SECS)
 
-    def _on_connectivity(self, state: grpc.ChannelConnectivity) -> None:
-        import grpc
+    def _stream_once(self, connection: GrpcConnection, metadata: Sequence[tuple[str, str]]) -> None:
+        requests = _Requests(self._outbox, self._bell, self._store.store_info if self._is_fresh else None)
+        self._requests = requests
+        connection.call(_METHOD, metadata, requests)
+        self._is_fresh = False
+        self._outbox.acked(requests.last_seq)
 
-        was_connected, self.connected = self.connected, state is grpc.ChannelConnectivity.READY
-        if self.connected != was_connected:
-            self.on_change()
-        if self.connected and self._away_told:
+    def _end_stream(self) -> None:
+        """Nothing more is sent in it: it was answered, or broke."""
+        if self._requests is not None:
+            self._requests.end()
+
+    def _note(self, *, connected: bool) -> None:
+        if connected and self._away_told:
             self._away_told = False
-            logger.warning("%s answers again", self._target)
-        elif state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-            self._tell_away(None)
+            logger.warning("%s answers again", self._name)
+        if connected != self.connected:
+            self.connected = connected
+            self.on_change()
 
-    def _tell_away(self, error: object) -> None:
+    def _tell_away(self, error: CallFailed) -> None:
         if not self._away_told and not self._bell.stopped:
             self._away_told = True
-            why = f" ({error.code().name}: {error.details()})" if hasattr(error, "code") else ""  # type: ignore[attr-defined]
-            logger.warning("no Rerun viewer answers at %s%s: rows are kept and sent when it does", self._target, why)
+            logger.warning("no Rerun viewer answers at %s (%s): rows are kept and sent when it does", self._name, error)
 
-
-_inherited: list[GrpcStream] = []
+    @property
+    def _name(self) -> str:
+        host, port, _ = self._address
+        return f"{host}:{port}"
 
 
 class _Requests:
-    """What is sent in one stream: drawn by gRPC, on a thread of its own, until it is time for an answer."""
+    """What is sent in one stream, until it is time for an answer."""
 
     def __init__(self, outbox: Outbox, bell: _Bell, store_info: bytes | None) -> None:
         self.last_seq = 0

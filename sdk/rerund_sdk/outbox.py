@@ -35,6 +35,7 @@ MIB: Final = 1024 * 1024
 BULK_ROW_BYTES: Final = 8 * 1024  # rows larger than this are bulk
 MESSAGE_OVERHEAD: Final = 512  # bytes that a waiting message takes in memory beside its own, about
 PATIENCE_SECS: Final = 2.0
+PACE_SECS: Final = 0.05  # how long who sends waits for a daemon that is at work
 IMPATIENT_SECS: Final = 5.0  # how long nobody waits for the disk any more after it was waited for in vain
 WINDOW_BYTES: Final = 16 * MIB  # sent and not yet acked: keeps a socket busy while acks travel; less if memory is small
 WINDOW_APPENDS: Final = 256
@@ -57,7 +58,7 @@ class Delivery:
     spill_bytes: int = 2048 * MIB
     when_full: Literal["drop-oldest", "drop-newest", "block"] = "drop-oldest"
     block_secs: float = 1.0
-    shared_bytes: int = 32 * MIB
+    shared_bytes: int = 64 * MIB
 
 
 class InFlight(NamedTuple):
@@ -143,6 +144,7 @@ class Outbox:
         self._losses = LossCounter()
         self._dropping = False
         self._impatient_until = 0.0
+        self._last_taken = float("-inf")  # when the daemon last took something
         self._too_large_told = False
 
     def __len__(self) -> int:
@@ -182,6 +184,15 @@ class Outbox:
         with self.changed:
             sent = sum(each.cost for each in self.in_flight if each.seq <= append.seq)
             return max(0, self.memory + self.disk - sent)
+
+    def keep_pace(self) -> None:
+        """Wait a moment if much waits and the daemon is taking it: what it takes soon need not go over the disk."""
+        with self.changed:
+            if not self._is_in_pace() and time.monotonic() - self._last_taken < PACE_SECS:
+                self.changed.wait_for(self._is_in_pace, PACE_SECS)
+
+    def _is_in_pace(self) -> bool:
+        return self.memory <= self.limits.memory_bytes * 3 // 8 and not any(queue.is_behind for queue in self.queues)
 
     def wait_delivered(self, number: int, deadline: float) -> bool:
         """Whether all messages up to `number` are delivered, or given up, by `deadline` (of time.monotonic())."""
@@ -223,6 +234,7 @@ class Outbox:
         with self.changed:
             while self.in_flight and self.in_flight[0].seq <= written_seq:
                 self._forget(self.in_flight.popleft())
+                self._last_taken = time.monotonic()
             self._room_was_made()
 
     def refused(self, seq: int, cause: str) -> int:

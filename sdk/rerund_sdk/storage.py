@@ -88,6 +88,10 @@ def arrow_given(data: Any, arrow_type: pa.DataType) -> pa.Array[Any] | None:
     return data if isinstance(data, pa.Array) and data.type == arrow_type else None
 
 
+def _bytes_of(cell: Cell) -> memoryview | None:
+    return cell.data.cast("B") if type(cell) is np.ndarray and cell.size else None
+
+
 def _ones(count: int) -> Counts:
     return np.ones(count, np.int32)
 
@@ -158,9 +162,9 @@ class Vectors:
             cells = [self._unpacked(cell) if type(cell) is bytes else cell for cell in cells]
         return self.to_arrow(cells[0] if len(cells) == 1 else np.concatenate(cells)), lengths_of(cells)
 
-    def packed(self, cell: Cell) -> bytes | None:
-        """One instance as Arrow has it; None if the cell is an array."""
-        return cell if type(cell) is bytes else None
+    def packed(self, cell: Cell) -> bytes | memoryview | None:
+        """The cell as Arrow has it; None if it is empty, or an Arrow array."""
+        return cell if type(cell) is bytes else _bytes_of(cell)
 
     def _unpacked(self, cell: bytes) -> Values:
         return np.frombuffer(cell, self.dtype).reshape(-1, *self.shape)
@@ -247,8 +251,8 @@ class Numbers(Vectors):
             cells = [cell if type(cell) is np.ndarray else np.array([cell], self.dtype) for cell in cells]
         return super().column(cells)
 
-    def packed(self, cell: Cell) -> bytes | None:
-        return self._pack_number(cell) if type(cell) in _NUMBER_TYPES else None
+    def packed(self, cell: Cell) -> bytes | memoryview | None:
+        return self._pack_number(cell) if type(cell) in _NUMBER_TYPES else _bytes_of(cell)
 
     def nbytes(self, cell: Cell) -> int:
         return int(getattr(cell, "nbytes", self.dtype.itemsize))
@@ -352,6 +356,10 @@ class Blobs:
         joined = blobs[0] if len(blobs) == 1 else b"".join(blobs)  # the only copy
         values = arrow.numbers(pa.uint8(), np.frombuffer(joined, np.uint8))
         return arrow.lists(self.arrow_type, map(len, blobs), values), counts
+
+    def packed(self, cell: Cell) -> bytes | memoryview | None:
+        """One blob; None if the cell is something else."""
+        return cell if type(cell) is bytes else _bytes_of(cell)
 
     def owned(self, cell: Cell) -> Cell:
         return cell.copy() if type(cell) is np.ndarray else cell
