@@ -7,15 +7,18 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from rerund.errors import AlreadyRunning
 
+LOCK_NAME: Final = "lock"
+
 
 class DirLock:
-    """Holds `directory`/lock. The file stays; who holds it counts, not that it is there."""
+    """Holds the file LOCK_NAME in `directory`. The file stays; who holds it counts, not that it is there."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / "lock"
+        self._path = directory / LOCK_NAME
         self._fd = -1
 
     def __enter__(self) -> DirLock:

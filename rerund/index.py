@@ -12,6 +12,7 @@ offsets chain through the segment.
 from __future__ import annotations
 
 import bisect
+import errno
 import logging
 import os
 import struct
@@ -24,8 +25,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rerund.index_names import Names, sync_file, write_at
+from rerund.index_names import Names
 from rerund.log import LOOK_SECS, bring_up
+from rerund.unsynced import put_anew, sync_file, write_at
 from rerund_sdk import rrd
 from rerund_sdk.wire import IndexEntry
 
@@ -90,6 +92,7 @@ class SegmentIndex:
         self._noted_records = 0  # by the header
         self._state = _GROWING  # likewise
         self._fd = -1
+        self._in_doubt = False  # an fsync of it failed
         self._next_look = 0.0  # of time.monotonic(): whether the file still has its name
 
     @property
@@ -257,6 +260,8 @@ class SegmentIndex:
         try:
             sync_file(self.path.with_suffix(".rrd"))
             names.sync()
+            if self._in_doubt:
+                put_anew(self.path, lambda target: self._copy(target, len(names.names)))
             fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:  # somebody has removed it
             self._state = _SETTLED
@@ -264,8 +269,21 @@ class SegmentIndex:
         try:
             os.fsync(fd)
             self._write_header(fd, _SETTLED)
+        except OSError:
+            self._in_doubt = True  # unsynced.py says why
+            raise
         finally:
             os.close(fd)
+
+    def _copy(self, target: int, names: int) -> None:
+        self._write_header(target, _GROWING)
+        at = _HEADER_SIZE
+        for block in self.blocks():
+            if self._count_good(block, names) < len(block):
+                raise OSError(errno.EIO, "the index is no longer what was written")
+            at = write_at(target, block.tobytes(), at)
+        if at != _HEADER_SIZE + self.records * _RECORD_SIZE:
+            raise OSError(errno.EIO, "the index has lost records")
 
     def read(self, start: int = 0, most: int | None = None) -> Records:
         """The records from number `start` on, all or at most so many; safe from any thread."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+
+from rerund.unsynced import put_anew, sync_file, write_at
 
 NO_ENTITY: Final = ("",)  # of messages that are no chunks
 
@@ -25,6 +28,8 @@ class Names:
         self.entities = 0  # how many of them are entity paths
         self._unwritten: list[tuple[str, ...]] = []
         self._size = 0  # of what is good in the file
+        self._in_doubt = False
+        self._writing = threading.Lock()
 
     def clear(self) -> None:
         self._numbers.clear()
@@ -67,8 +72,11 @@ class Names:
 
     def write(self) -> None:
         """Add the new names to the file. Raises OSError, and then it is tried again at the next call."""
-        if not self._unwritten:
-            return
+        if self._unwritten:
+            with self._writing:
+                self._write()
+
+    def _write(self) -> None:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(fd).st_size
@@ -83,7 +91,20 @@ class Names:
 
     def sync(self) -> None:
         """Force what is in the file to the disk. From any thread. Raises OSError."""
-        sync_file(self._path)
+        with self._writing:
+            try:
+                if self._in_doubt:
+                    put_anew(self._path, self._write_all)
+                else:
+                    sync_file(self._path)
+            except OSError:
+                self._in_doubt = True  # unsynced.py says why
+                raise
+            self._in_doubt = False
+
+    def _write_all(self, fd: int) -> None:
+        written = self.names[: len(self.names) - len(self._unwritten)]
+        self._size = write_at(fd, _lines_of(written), 0)
 
 
 def _lines_of(names: Iterable[tuple[str, ...]]) -> bytes:
@@ -100,21 +121,3 @@ def _name_in(line: bytes) -> tuple[str, ...] | None:
         return None
     is_good = isinstance(name, list) and len(name) in (1, 2) and all(isinstance(part, str) for part in name)
     return tuple(name) if is_good else None
-
-
-def write_at(fd: int, data: bytes, offset: int) -> int:
-    """All of it, whatever the system takes at a time; the offset behind it. Raises OSError."""
-    while data:
-        written = os.pwrite(fd, data, offset)
-        data = data[written:]
-        offset += written
-    return offset
-
-
-def sync_file(path: Path) -> None:
-    """Force it to the disk. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

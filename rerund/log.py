@@ -215,15 +215,21 @@ class Log:
             return os.dup(self._fd)
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
-    def put_back(self, files: list[UnsyncedFile], *, with_names: bool) -> None:
-        """They could not be forced to the disk. with_names: neither could directories."""
+    def put_back(self, files: Sequence[UnsyncedFile], *, with_names: bool) -> None:
+        """They could not be forced to the disk: the first failed, the others were not tried.
+
+        with_names: neither could directories.
+        """
         if with_names:
             self._unsynced_names = (self.directory, *list(self.directory.parents)[:2])
         later = {file.path: file for file in self._unsynced}
         for file in files:
-            file.in_doubt = True
             if file.path in later:
                 file.absorb(later.pop(file.path))
+        for file in files[:1]:
+            file.in_doubt = True
+            if file.path == self.segments[-1].path:
+                self.segments[-1].closed = True
         self._unsynced = [*files, *later.values()]
 
     def never_sync(self) -> None:

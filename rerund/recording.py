@@ -27,13 +27,13 @@ from rerund.recent import RecentIds
 from rerund.recovery import is_sealed_file, recover
 from rerund.space import Space
 from rerund.summary import EntitySummary, Summary
+from rerund.unsynced import UnsyncedFile
 from rerund_sdk import rrd
 from rerund_sdk.wire import IndexEntry
 
 log = logging.getLogger(__name__)
 
 _PIN: Final = "pinned"  # the file that keeps a recording from being removed for want of room
-_FRESH_SEGMENT_SECS: Final = 60.0
 RECENT_CHUNKS: Final = 1 << 15  # ids of a recording that are remembered, to drop what is sent again
 
 
@@ -97,7 +97,6 @@ class Recording:
         self._unindexed: list[Place] = []  # what the log holds and the index not yet
         self._index_error = ""
         self._sync_error = ""
-        self._next_fresh_segment = 0.0  # of time.monotonic()
 
     @property
     def name(self) -> str:
@@ -113,6 +112,8 @@ class Recording:
                 return
             if self.removed:
                 raise RecordingRemoved(f"recording {self.name} was removed")
+            if self._space is not None:
+                self._space.check_place()
             self.log.segments.clear()
             self.index.clear()
             try:
@@ -273,7 +274,13 @@ class Recording:
                     raise LogWriteError(FileNotFoundError(errno.ENOENT, "the recording was removed"), self.directory)
                 if self._segment_is_full(size):
                     self._rotate()
-                self._note_and_write(buffers, entries)
+                try:
+                    self._note_and_write(buffers, entries)
+                except LogWriteError as error:
+                    if not self._is_file_full(error):
+                        raise
+                    self._rotate()
+                    self._note_and_write(buffers, entries)
         except LogWriteError as error:
             self._forget(entries)
             if not (self.error or self.removed):
@@ -299,21 +306,18 @@ class Recording:
             del self._unindexed[noted:]
             raise
 
-    def note_sync(self, problem: str, *, is_known: bool = False) -> None:
-        """How forcing the log to the disk went. If badly, it goes on in a new file, at most now and then.
-
-        is_known: nothing was tried, so it is known what is not synced, and the file is as good as before.
-        """
+    def note_sync(self, problem: str) -> None:
+        """How forcing the log to the disk went."""
         if problem and not self._sync_error:
             log.error("what was logged may not survive a power cut, fsync failed (%s): %s", problem, self.directory)
         elif self._sync_error and not problem:
             log.info("fsync works again: %s", self.directory)
         self._sync_error = f"what was logged may not survive a power cut, fsync failed: {problem}" if problem else ""
-        now = time.monotonic()
-        if problem and not is_known and self.is_open and now > self._next_fresh_segment:
-            self._next_fresh_segment = now + _FRESH_SEGMENT_SECS
-            with self._writing:
-                self.log.segments[-1].closed = True
+
+    def put_back(self, files: Sequence[UnsyncedFile], *, with_names: bool) -> None:
+        """As Log does. Where it was added to the first of them, it goes on in a new one."""
+        with self._writing:
+            self.log.put_back(files, with_names=with_names)
 
     def _forget(self, entries: Sequence[IndexEntry]) -> None:
         """Messages that `is_new` let pass were not written: they may come again."""
@@ -324,6 +328,15 @@ class Recording:
     def _segment_is_full(self, size: int) -> bool:
         segment = self.log.segments[-1]
         return segment.closed or (segment.end > segment.first and segment.end + size > self._segment_bytes)
+
+    def _is_file_full(self, error: LogWriteError) -> bool:
+        """The system lets no file become larger; another one may have room."""
+        segment = self.log.segments[-1]
+        return (
+            isinstance(error.__cause__, OSError)
+            and error.__cause__.errno == errno.EFBIG
+            and segment.end > segment.first
+        )
 
     def _rotate(self) -> None:
         """Go on in a new segment that stands alone. Raises LogWriteError."""

@@ -31,8 +31,12 @@ def _sealed(path: Path) -> str:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # a daemon that is just starting may be repairing it
             before = os.fstat(file.fileno())
-            seal(path)
-            os.fsync(file.fileno())
+            try:
+                seal(path, durably=True)
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(path, before.st_size)  # what may not be on the disk is not written there again
+                raise
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # which tells when something was logged
     except (BadRrd, OSError) as error:
         return " ".join(str(error).split()) or type(error).__name__

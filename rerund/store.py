@@ -48,6 +48,8 @@ class Store:
 
     def load(self, *, clean: bool = True) -> None:
         """List the directories. clean: what was removed but not yet deleted when the daemon died is deleted."""
+        if self._space is not None:
+            self._space.note_place()
         for directory in sorted((self._home / "recordings").glob("*/*/")):
             if directory.name.endswith(_REMOVED_SUFFIX):
                 if clean:

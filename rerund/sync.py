@@ -102,7 +102,7 @@ class GroupCommit:
             for file in commit.files:
                 file.close()
         else:
-            commit.recording.log.put_back(commit.files, with_names=bool(commit.directories))
+            commit.recording.put_back(commit.files, with_names=bool(commit.directories))
             self._come_again(commit.recording)
 
     def _come_again(self, recording: Recording) -> None:
@@ -123,7 +123,7 @@ class GroupCommit:
             try:
                 files, directories = recording.log.take_unsynced()
             except OSError as error:  # out of file descriptors, or the directory is not there
-                recording.note_sync(error.strerror or str(error), is_known=True)
+                recording.note_sync(error.strerror or str(error))
                 self._come_again(recording)
             else:
                 closed = [index for index in recording.index.segments[:-1] if not index.settled]
@@ -140,29 +140,18 @@ class GroupCommit:
 
     def _sync(self, commit: Commit) -> str:
         """What went wrong, or nothing. Files that are on the disk are closed, and leave the commit."""
-        problems = []
-        for file in tuple(commit.files):
-            try:
-                file.force()
-                file.close()
-                commit.files.remove(file)
-            except OSError as error:
-                problems.append(error)
-        for fd in commit.directories:
-            try:
-                os.fsync(fd)
-            except OSError as error:
-                problems.append(error)
-            finally:
-                os.close(fd)
-        if not problems:
-            problems += self._settle(commit)
-        return (problems[0].strerror or str(problems[0])) if problems else ""
-
-    def _settle(self, commit: Commit) -> list[OSError]:
         try:
+            while commit.files:
+                commit.files[0].force()
+                commit.files.pop(0).close()
+            while commit.directories:
+                os.fsync(commit.directories[0])
+                os.close(commit.directories.pop(0))
             for index in commit.closed:
                 index.settle(commit.recording.index.names)
         except OSError as error:
-            return [error]
-        return []
+            return error.strerror or str(error)
+        finally:
+            for fd in commit.directories:
+                os.close(fd)
+        return ""

@@ -3,16 +3,17 @@
 Rule 1: a file is forced through a descriptor that was open when it was written to: what goes wrong with the kernel's
 own writing back is told there, and once.
 Rule 2: after a failed fsync a later one says nothing of what was written before the first had failed: the kernel may
-count those pages as clean. Such bytes are in doubt. They are read back and written to their place once more, and what
-is forced then counts. A digest, taken at the first write, tells whether they still are what was written; while they are
-not, they are not called synced.
+count those pages as clean, and ext4 may leave their place in the file as one that was never written, even if the same
+bytes are written there again. So nothing is added to such a file any more, all of it goes into a new one, and that is
+forced and takes the name. A digest, taken at the first write, tells whether what is read back is what was written;
+while it is not, it is not called synced.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -65,33 +66,17 @@ class UnsyncedFile:
         if not self.in_doubt:
             os.fsync(self.fd)
             return
-        target = self._by_name()
-        try:
-            while self._stretches:
-                self._write_again(self._stretches[0], target)
-                os.fsync(target)
-                del self._stretches[0]
-            os.fsync(target)
-        finally:
-            if target != self.fd:
-                os.close(target)
+        for stretch in self._stretches:
+            self._check(stretch)
+        end = self._stretches[-1].end if self._stretches else os.fstat(self.fd).st_size
+        put_anew(self.path, lambda target: _copy(self.fd, target, end))
 
-    def _by_name(self) -> int:
-        """The file that has the name now: another one if the file system went away and came back."""
-        if os.path.samestat(self.path.stat(), os.fstat(self.fd)):
-            return self.fd
-        return os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-
-    def _write_again(self, stretch: _Stretch, target: int) -> None:
+    def _check(self, stretch: _Stretch) -> None:
         digest = xxhash.xxh3_64()
         at = stretch.start
-        while at < stretch.end:
-            data = os.pread(self.fd, min(_COPY_BYTES, stretch.end - at), at)
-            if not data:
-                break
-            written = os.pwrite(target, data, at)
-            digest.update(data[:written])
-            at += written
+        while data := os.pread(self.fd, min(_COPY_BYTES, stretch.end - at), at):
+            digest.update(data)
+            at += len(data)
         if digest.intdigest() != stretch.digest:
             size = stretch.end - stretch.start
             raise OSError(errno.EIO, f"{size} bytes at offset {stretch.start} are no longer what was written")
@@ -100,3 +85,45 @@ class UnsyncedFile:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def put_anew(path: Path, write: Callable[[int], None]) -> None:
+    """Have a new file on the disk that takes the name of another one. Raises OSError, and then the other one stays."""
+    unnamed = path.with_suffix(".again.new")
+    fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        write(fd)
+        os.fsync(fd)
+        unnamed.rename(path)
+    finally:
+        os.close(fd)
+    sync_file(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Force it to the disk. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_at(fd: int, data: bytes, offset: int) -> int:
+    """All of it, whatever the system takes at a time; the offset behind it. Raises OSError."""
+    while data:
+        written = os.pwrite(fd, data, offset)
+        data = data[written:]
+        offset += written
+    return offset
+
+
+def _copy(source: int, target: int, end: int) -> None:
+    at = 0
+    while at < end:
+        data = os.pread(source, min(_COPY_BYTES, end - at), at)
+        if not data:
+            raise OSError(errno.EIO, f"the file has lost its last {end - at} bytes")
+        at = write_at(target, data, at)
+    written = os.fstat(source)
+    os.utime(target, ns=(written.st_atime_ns, written.st_mtime_ns))  # which tells when something was logged

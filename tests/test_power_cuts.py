@@ -106,9 +106,7 @@ def _store_info() -> Message:
 @pytest.fixture(scope="module", params=[(1, 0.0), (2, 0.0), (3, 0.04)], ids=["1", "2", "failing fsyncs"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     seed, fails = request.param
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rerund.recording._FRESH_SEGMENT_SECS", 0.0)
-        made = Run(tmp_path_factory.mktemp("power") / "disk", seed, fails=fails)
+    made = Run(tmp_path_factory.mktemp("power") / "disk", seed, fails=fails)
     assert len(list(made.disk.root.glob("app/run/*.rrd"))) > 2
     assert len(made.disk.told(len(made.disk.operations))) > (10 if not fails else 5)
     return made

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -35,8 +36,10 @@ _LZ4_MOST_BYTES: Final = 1 << 30  # LZ4 blocks end at 2 GB: a larger payload is 
 _COPY_BYTES: Final = 1 << 20
 
 
-def seal(path: Path) -> None:
+def seal(path: Path, *, durably: bool = False) -> None:
     """Append End, manifests and stream footer to the .rrd file `path`; nothing if it has them.
+
+    durably: the End is written once the rest is on the disk; the caller forces that.
 
     Streams through the file once. The file must end with a whole message: BadRrd if it does not, or if a chunk in it
     cannot be decoded.
@@ -50,7 +53,7 @@ def seal(path: Path) -> None:
                 if kind == rrd.Kind.ARROW:
                     footer.add(start + rrd.MESSAGE_HEADER_SIZE, body)
                 end = start + rrd.MESSAGE_HEADER_SIZE + len(body)
-            footer.write(file, end)
+            footer.write(file, end, durably=durably)
 
 
 def is_sealed(file: BinaryIO) -> bool:
@@ -119,7 +122,7 @@ class FooterBuilder:
             manifest = self._manifests[message.store_id] = ManifestBuilder(self._scratch_dir)
         manifest.add(read_chunk(message), body_offset, len(body), message.uncompressed_size)
 
-    def write(self, file: BinaryIO, end: int) -> None:
+    def write(self, file: BinaryIO, end: int, *, durably: bool = False) -> None:
         """Write End message and stream footer at offset `end` of `file`, and cut off whatever lies behind."""
         with tempfile.TemporaryFile(dir=self._scratch_dir) as body:
             for store_id, manifest in self._manifests.items():
@@ -134,6 +137,8 @@ class FooterBuilder:
                 file.write(part)
         file.write(STREAM_FOOTER.pack(start, length, crc.intdigest(), rrd.MAGIC, b"FOOT", 1))
         file.flush()
+        if durably:
+            os.fsync(file.fileno())
         file.seek(end)
         file.write(rrd.message_header(rrd.Kind.END, length))
         file.flush()

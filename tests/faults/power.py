@@ -6,8 +6,8 @@ at any moment may leave it.
 The model: of a file, what was written before its last fsync is there. Without reordering, so is all else up to the cut,
 the last write up to any byte. With reordering, each 512 bytes of what came after the last fsync may be there, or zeros
 may; the file may be shorter, too. Names (created, renamed) are there as far as their directory was synced, and any
-number of later changes of it, in order. An fsync may fail: then what was to be synced counts as clean, and no later one
-syncs it unless it is written again.
+number of later changes of it, in order. An fsync may fail: then what was to be synced counts as clean, and its place in
+that file stays as it was, also if it is written again (so it may be with ext4, where it cannot mark it as written).
 """
 
 from __future__ import annotations
@@ -239,16 +239,27 @@ class _Reordered(_Files):
         super().__init__()
         self._chance = chance
         self._safe = _Files()
-        self._dirty: dict[int, list[Operation]] = {}
+        self._dirty: dict[int, list[Write | Truncate]] = {}
+        self._dead: dict[int, list[Write]] = {}  # of no effect, then and later
 
     def do(self, operation: Operation) -> None:
         super().do(operation)
         if isinstance(operation, (Write, Truncate)):
             self._dirty.setdefault(operation.file, []).append(operation)
         elif isinstance(operation, Sync):
-            for written in self._dirty.pop(operation.file, []):
-                if not operation.failed:
-                    self._safe.do(written)
+            written = self._dirty.pop(operation.file, [])
+            dead = self._dead.setdefault(operation.file, [])
+            if operation.failed:
+                dead += [each for each in written if isinstance(each, Write)]
+                return
+            before = self._safe.content(operation.file)
+            for each in written:
+                self._safe.do(each)
+            for each in dead:
+                place = slice(each.offset, each.offset + len(each.data))
+                now = self._safe.contents.get(operation.file, bytearray())[place]
+                kept = before[place].ljust(len(now), b"\0")
+                self._safe.do(Write(operation.file, each.offset, kept))
 
     def content(self, file: int) -> bytes:
         new, safe = super().content(file), self._safe.content(file)
