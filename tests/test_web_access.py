@@ -226,6 +226,17 @@ def test_files_of_pages_go_where_the_option_says(make_daemon: Callable[..., Daem
     assert told == {"may_act": True, "save_dir": f"{tmp_path}/given"}
 
 
+@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"[" * 60_000, b"\xff", b"x" * 70_000])
+def test_an_action_that_cannot_be_understood_is_refused_in_a_sentence(daemon: Daemon, body: bytes) -> None:
+    headers = {"X-Rerund-Action": "1", "Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{daemon.info.http}/api/actions/pin", body, headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked)
+    assert refused.value.code in (400, 413)
+    refused.value.close()
+    assert "Traceback" not in daemon.said()
+
+
 def test_an_action_on_what_is_not_there_is_refused(daemon: Daemon) -> None:
     for action, more in (("remove", {}), ("pin", {"pinned": True}), ("follow", {"file": "x.rrd"})):
         status, said = act(daemon, action, application_id="app", recording_id="gone", **more)

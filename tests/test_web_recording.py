@@ -7,6 +7,7 @@ import contextlib
 import io
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -232,6 +233,47 @@ def test_an_open_page_goes_on_after_the_daemon_was_killed(make_daemon: Callable[
             log_at(robot, 2, "camera", image(LIME))
         wait_until(page, lambda: of_colour(camera, LIME) > 0.5)
         assert page.get_by_text("The daemon is away").count() == 0
+
+
+def test_two_tabs_stand_where_each_was_put(daemon: Daemon, robot: rr.RecordingStream, browser: Browser) -> None:
+    log_at(robot, 0, "camera", image(MAGENTA))
+    log_at(robot, 1, "camera", image(LIME))
+    robot.flush()
+    with (
+        opened(url(daemon, "#timeline=frame"), browser) as live,
+        opened(url(daemon, "#timeline=frame&at=0"), browser) as paused,
+    ):
+        followed, stopped = (panel(page, "image").locator("canvas") for page in (live, paused))
+        wait_until(live, lambda: followed.count() and of_colour(followed, LIME) > 0.5)
+        wait_until(paused, lambda: stopped.count() and of_colour(stopped, MAGENTA) > 0.5)
+        log_at(robot, 2, "camera", image(BLUE))
+        robot.flush()
+        wait_until(live, lambda: of_colour(followed, BLUE) > 0.5)
+        assert of_colour(stopped, MAGENTA) > 0.5
+        paused.get_by_label("Place in the recording").fill("5000")
+        wait_until(paused, lambda: of_colour(stopped, LIME) > 0.5)
+        assert of_colour(followed, BLUE) > 0.5
+        paused.keyboard.press("End")
+        wait_until(paused, lambda: of_colour(stopped, BLUE) > 0.5)
+
+
+def test_a_page_can_be_used_soon_after_it_was_asked_for(
+    daemon: Daemon, robot: rr.RecordingStream, browser: Browser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_at(robot, 0, "camera", image(MAGENTA))
+    log_at(robot, 1, "speed", rr.Scalars(1.0))
+    robot.flush()
+    took = []
+    for path, ready in (("/", ".recording"), ("/recordings/robot/run%201", ".panel canvas")):
+        started = time.monotonic()
+        with opened(daemon.info.http + path, browser) as page:
+            page.locator(ready).first.wait_for()
+            page.get_by_role("button", name="Colours").click()
+            page.locator("html[data-theme=dark]").wait_for()
+            took.append(time.monotonic() - started)
+    with capsys.disabled():
+        print(f"\nopened and used, in a fresh browser profile: home {took[0]:.2f} s, recording {took[1]:.2f} s")
+    assert max(took) < 5
 
 
 def test_a_phone_shows_one_view_below_the_other(daemon: Daemon, robot: rr.RecordingStream, browser: Browser) -> None:

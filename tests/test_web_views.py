@@ -149,6 +149,9 @@ def test_a_camera_shows_the_newest_image_on_its_far_side(
         wait_until(page, lambda: scene.count() and of_colour(scene, MAGENTA) > 0.02)
         log_at(robot, 2, "camera/image", image(LIME))
         robot.flush()
+        flat = panel(page, "image").locator("canvas")
+        wait_until(page, lambda: of_colour(flat, LIME) > 0.5)
+        page.wait_for_timeout(300)  # pictures taken one after the other leave a software GPU no time to paint
         wait_until(page, lambda: of_colour(scene, LIME) > 0.02 and of_colour(scene, MAGENTA) == 0)
 
 

@@ -73,7 +73,7 @@ class Actions:
             return web.json_response(await action(args))
         except RerundError as error:
             raise web.HTTPConflict(text=f"{error}\n") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise web.HTTPBadRequest(
                 text=f"The action cannot be understood: {type(error).__name__} {error}\n"
             ) from error

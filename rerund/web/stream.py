@@ -87,7 +87,7 @@ async def _send(socket: web.WebSocketResponse, cursor: Reader, credit: Credit) -
 async def _receive(socket: web.WebSocketResponse, credit: Credit) -> None:
     async for message in socket:
         if message.type is WSMsgType.TEXT:
-            with contextlib.suppress(ValueError, TypeError, KeyError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 credit.add(int(json.loads(message.data)["received"]))
 
 

@@ -161,7 +161,7 @@ class Window:
             return {"id": number, "error": str(error)}, []
         except OSError as error:
             return {"id": number, "error": f"The recording cannot be read: {error.strerror or error}."}, []
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             return {"id": number, "error": f"This is no request: {type(error).__name__} {error}."[:300]}, []
         return {"id": number, **head}, buffers
 
