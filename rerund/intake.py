@@ -46,6 +46,9 @@ _PASS_BYTES: Final = 16 << 20
 _PASS_MESSAGES: Final = 2048
 _COPIED_BYTES: Final = 8 << 10  # a frame up to this size is cheaper copied than wrapped
 _HOUSEKEEPING_SECS: Final = 2.0
+_ACK_SECS: Final = 0.02  # an ack wakes its producer: unless it asks, it gets one for all that came in such a time...
+_UNACKED_BYTES: Final = 256 << 10  # ...or for so much: it needs the room
+_UNACKED_APPENDS: Final = 32
 _DRAIN_SECS: Final = 2.0  # at the end, for what arrives faster than it is written
 
 
@@ -96,6 +99,8 @@ class Intake:
         self._losses = LossEntries(self.counters, self._written)
         self._batches: dict[Recording, Batch] = {}
         self._to_ack: set[Producer] = set()
+        self._ack_later: set[Producer] = set()
+        self._ack_later_at = float("inf")  # when, of time.monotonic()
         self._unindexed: set[Recording] = set()
         self._next_housekeeping = 0.0
         self._stopping = False
@@ -153,7 +158,7 @@ class Intake:
             self._pass()
 
     def _patience_ms(self) -> int:
-        secs = min(self._next_housekeeping, self._commits.due()) - time.monotonic()
+        secs = min(self._next_housekeeping, self._commits.due(), self._ack_later_at) - time.monotonic()
         return int(secs * 1000) + 1 if secs > 0 else 0
 
     def _pass(self) -> bool:
@@ -178,7 +183,7 @@ class Intake:
             pass
         self._commits.stop(self._reception.connected())
         self._note_synced()
-        self._acknowledge()
+        self._acknowledge(all_of_them=True)
         for recording in self._reception.in_use():
             recording.release()
 
@@ -355,7 +360,13 @@ class Intake:
             figures.messages += messages
             figures.rows += rows
             figures.bytes += size
-        self._to_ack.add(producer)
+        producer.unacked_bytes += size
+        producer.unacked_appends += len(appends)
+        if producer.unacked_bytes >= _UNACKED_BYTES or producer.unacked_appends >= _UNACKED_APPENDS:
+            self._to_ack.add(producer)
+        elif producer not in self._to_ack:
+            self._ack_later.add(producer)
+            self._ack_later_at = min(self._ack_later_at, time.monotonic() + _ACK_SECS)
 
     def _note_synced(self) -> None:
         for producer, seq in self._commits.synced():
@@ -363,8 +374,13 @@ class Intake:
                 producer.synced_seq = seq
                 self._to_ack.add(producer)
 
-    def _acknowledge(self) -> None:
+    def _acknowledge(self, *, all_of_them: bool = False) -> None:
+        if all_of_them or time.monotonic() >= self._ack_later_at:
+            self._to_ack |= self._ack_later
+            self._ack_later.clear()
+            self._ack_later_at = float("inf")
         for producer in self._to_ack:
+            producer.unacked_bytes = producer.unacked_appends = 0
             if producer.taken_seq is not None:
                 producer.written_seq = producer.taken_seq
             window = self._credits.window(producer)

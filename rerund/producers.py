@@ -46,6 +46,8 @@ class Producer:
         self.taken_seq: int | None = None  # last append that was taken into a pass; None: any may come first
         self.written_seq = 0
         self.synced_seq = 0
+        self.unacked_appends = 0  # written, and it was not told yet
+        self.unacked_bytes = 0
         self.refusing = False  # an append was refused: those after it are dropped until it comes again
         self.messages = 0
         self.rows = 0

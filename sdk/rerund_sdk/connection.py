@@ -72,6 +72,7 @@ class Connection:
         for file in self._bell:
             os.set_blocking(file, False)
         self._rung = False
+        self._in_hurry = False
         self._declare_next = 0.0
         self._away_since = time.monotonic()
         self._away_told = False
@@ -99,7 +100,9 @@ class Connection:
                 os.write(self._bell[1], b"!")
 
     def hurry(self) -> None:
-        """Nothing to do: all is sent at once and acknowledged."""
+        """All is sent at once as it is; the daemon is asked to acknowledge it at once, too."""
+        self._in_hurry = True
+        self.ring()
 
     def dismiss(self) -> None:
         """Have the thread say goodbye and end; it needs a moment, not what is still unsent."""
@@ -157,7 +160,7 @@ class Connection:
             if talk.is_open and self.welcome is not None:
                 talk.send_all(self.welcome.max_message_bytes)
             self._ask_for_a_turn(link, talk)
-            self._ask_if_silent(link, talk)
+            self._ask_if_needed(link, talk)
             self._declare_losses(link, talk)
             self._tell_of_change()
         if talk.is_open:
@@ -248,7 +251,11 @@ class Connection:
             self._lock_told = self._away_told = True
             logger.error("the daemon at %s does not let us in, rows are kept: %s", self.endpoint, reason)
 
-    def _ask_if_silent(self, link: Link, talk: _Talk) -> None:
+    def _ask_if_needed(self, link: Link, talk: _Talk) -> None:
+        """For an ack: if somebody waits for one and all is sent, or if the daemon is silent."""
+        if self._in_hurry and talk.is_open and not self._outbox.has_waiting:
+            self._in_hurry = False
+            link.send(wire.Ping())
         silent = time.monotonic() - self._last_heard
         if talk.was_welcome and silent > PING_SECS and not talk.is_asked:
             talk.is_asked = True
