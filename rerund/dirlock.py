@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final
 
 from rerund.errors import AlreadyRunning
+from rerund_sdk.errors import PlaceError
 
 LOCK_NAME: Final = "lock"
 
@@ -22,7 +23,10 @@ class DirLock:
         self._fd = -1
 
     def __enter__(self) -> DirLock:
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise PlaceError(f"this directory cannot be locked ({error.strerror}): {self._path.parent}") from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -32,8 +36,9 @@ class DirLock:
                 f"another rerund daemon{f' (pid {holder})' if holder else ''} uses this directory: "
                 f"stop it, or choose another home and instance: {self._path.parent}"
             ) from error
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)  # for people and the sentence above
+        with contextlib.suppress(OSError):  # a full disk, too, can be read from
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)  # for people and the sentence above
         return self
 
     def __exit__(

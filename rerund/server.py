@@ -239,8 +239,12 @@ class Server:
     def _write_daemon_file(self) -> None:
         path = places.daemon_file(self.config.instance)
         unnamed = path.with_suffix(".new")
-        unnamed.write_text(self.info.to_json())
-        unnamed.replace(path)
+        try:
+            unnamed.write_text(self.info.to_json())
+            unnamed.replace(path)
+        except OSError as error:
+            unnamed.unlink(missing_ok=True)
+            raise PlaceError(f"nobody would find this daemon, {path} cannot be written ({error.strerror})") from error
 
     # for the edges
 

@@ -45,7 +45,7 @@ class Ext4:
         self._journal = journal
         self.path = path
         with image.open("wb") as file:
-            file.truncate(64 << 20)
+            file.truncate(256 << 20)
         words = ["-q", "-F", "-O", "has_journal" if journal else "^has_journal", str(image)]
         subprocess.run(["mkfs.ext4", *words], check=True, capture_output=True)
         path.mkdir(parents=True, exist_ok=True)

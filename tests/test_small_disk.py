@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import threading
@@ -22,7 +23,7 @@ from tests.faults.oracle import LOG_SECS, rows_in
 from tests.homes import Home, wait_until
 from tests.mounts import Ext4, mount, resize, tmpfs, unmount
 
-BLOB = 10_000
+BLOB = 40_000
 
 
 class Logging:
@@ -131,15 +132,15 @@ def test_a_disk_that_is_full_to_the_last_byte_and_then_larger(site: Site, mounts
     mounts.enter_context(tmpfs(site.place, "1400k"))
     site.begin()
     site.waits("No space left")
-    resize(site.place, "64m")
+    resize(site.place, "256m")
     site.goes_on()
     site.judge()
 
 
 def test_a_full_disk_from_which_something_is_deleted(site: Site, mounts: ExitStack) -> None:
-    mounts.enter_context(tmpfs(site.place, "24m"))
+    mounts.enter_context(tmpfs(site.place, "256m"))
     ballast = site.place / "ballast"
-    ballast.write_bytes(bytes(22 << 20))
+    ballast.write_bytes(bytes(254 << 20))
     site.begin()
     site.waits("No space left")
     ballast.unlink()
@@ -148,7 +149,7 @@ def test_a_full_disk_from_which_something_is_deleted(site: Site, mounts: ExitSta
 
 
 def test_a_disk_that_goes_away_and_comes_back(site: Site, mounts: ExitStack) -> None:
-    disk = mounts.enter_context(tmpfs(site.home.folder / "disk", "64m"))
+    disk = mounts.enter_context(tmpfs(site.home.folder / "disk", "256m"))
     site.place.mkdir(parents=True)
     mount("--bind", disk, site.place)
     mounts.callback(unmount, site.place)
@@ -162,7 +163,7 @@ def test_a_disk_that_goes_away_and_comes_back(site: Site, mounts: ExitStack) -> 
 
 
 def test_the_disk_of_all_recordings_goes_away_and_comes_back(home: Home, mounts: ExitStack) -> None:
-    disk = mounts.enter_context(tmpfs(home.folder / "disk", "64m"))
+    disk = mounts.enter_context(tmpfs(home.folder / "disk", "256m"))
     home.state.mkdir()
     mount("--bind", disk, home.state)
     mounts.callback(unmount, home.state)
@@ -180,6 +181,35 @@ def test_the_disk_of_all_recordings_goes_away_and_comes_back(home: Home, mounts:
         each.finish()
         rows = rows_in([path for _, path in segment_files(home.state / places.recording_dir("app", each.name))])
         assert rows["/rows"] == list(range(each.rows)), each.name
+
+
+def _fill(directory: Path) -> None:
+    with contextlib.suppress(OSError), (directory / "ballast").open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_a_daemon_starts_on_a_full_disk_and_takes_rows_when_there_is_room(home: Home, mounts: ExitStack) -> None:
+    mounts.enter_context(tmpfs(home.state, "256k"))
+    _fill(home.state)
+    home.daemon("--fsync-secs=0.1", "--min-free=0")
+    logging = Logging("run")
+    wait_until(lambda: any("No space left" in str(each["error"]) for each in home.status()["recordings"]))
+    (home.state / "ballast").unlink()
+    resize(home.state, "256m")
+    logging.goes_on()
+    logging.finish()
+    rows = rows_in([path for _, path in segment_files(home.state / places.recording_dir("app", "run"))])
+    assert rows["/rows"] == list(range(logging.rows))
+
+
+def test_a_daemon_that_nobody_could_find_says_why_it_does_not_start(home: Home, mounts: ExitStack) -> None:
+    runtime = mounts.enter_context(tmpfs(home.folder / "run" / "rerund", "16k"))
+    _fill(runtime)
+    with pytest.raises(AssertionError, match="did not become ready"):
+        home.daemon()
+    assert "daemon.json cannot be written (No space left on device)" in home._daemon.said()
+    assert "Traceback" not in home._daemon.said()
 
 
 def test_a_disk_that_the_kernel_makes_read_only_and_that_comes_back_repaired(site: Site, mounts: ExitStack) -> None:
@@ -200,7 +230,7 @@ def test_a_disk_that_takes_writes_and_fails_to_bring_them_down(site: Site, mount
     mounts.callback(disk.unmount)
     site.begin()
     site.waits("fsync failed")
-    resize(below, "200m")
+    resize(below, "300m")
     site.goes_on()
     site.judge(then=disk.come_back)  # so that it is read from the disk, and not from memory
 
@@ -208,7 +238,7 @@ def test_a_disk_that_takes_writes_and_fails_to_bring_them_down(site: Site, mount
 def test_files_that_may_not_become_larger(site: Site) -> None:
     """As a quota of the process says; the kernel of a test machine has rarely one of users."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))  # the daemon inherits it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, before[1]))  # the daemon inherits it
     try:
         site.begin("--segment-bytes=64MiB")
     finally:

@@ -201,7 +201,8 @@ class Connection:
                 logger.warning("%s says what no daemon says: %s", self.endpoint, error)
                 continue
             if isinstance(message, wire.Ack):
-                self.synced_seq = message.synced_seq  # before who waits for it is woken
+                # also what an earlier daemon said; before who waits for it is woken
+                self.synced_seq = max(self.synced_seq, message.synced_seq)
                 self._outbox.window = message.window
                 self._outbox.acked(message.written_seq)
                 self._outbox.losses_reported(message.losses_id)

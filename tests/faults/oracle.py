@@ -1,8 +1,9 @@
 """What must hold of what lies on the disk after a round, whatever happened in it.
 
-1. Every row that `log` took is in the log once, or declared lost, or in a spill file. A killed producer may have taken
-   with it what it had not yet been told was delivered.
-2. What `flush` said is delivered is in the log.
+1. Every row that `log` took is in the log once, or declared lost by an entry of the recording itself, or in a spill
+   file. A killed producer may have taken with it what it had not yet been told was delivered; one that may keep nothing
+   on disk can only count what it still has at its end.
+2. What `flush` said is written or synced is in the log, and nothing is called synced by a daemon that never syncs.
 3. The rows of an entity lie in the log in the order in which they were logged, and say what was logged.
 4. Every segment is whole, and every prefix of it opens.
 5. No call of `log` took longer than its bound.
@@ -14,7 +15,8 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,7 +28,6 @@ from rerund.recording import Recording
 from rerund_sdk import places, rrd
 from rerund_sdk.chunk_reader import Chunk, parse_arrow_msg, read_chunk
 from rerund_sdk.losses import LOSSES_PATH
-from rerund_sdk.wire import Loss
 from tests.faults.journal import ENTITIES, SLOW_SECS, Journal, percentile
 from tests.faults.producer import RECORDING, entity
 from tests.faults.run import Account, Ended
@@ -43,9 +44,11 @@ class Figures(NamedTuple):
     logged: int  # rows that `log` took, or may have taken
     stored: int  # rows in the log
     spilled: int  # rows that are in spill files alone
-    lost: int  # rows declared lost
+    lost: int  # rows that were counted as lost
+    declared: int  # of them, in loss entries of the recording
     killed: int  # rows that a killed producer took with it
-    flushes: int  # that said all is delivered
+    flushes: int  # that said all is written
+    syncs: int  # of them, that it is synced, too
     segments: int
     cuts: int  # prefixes that were opened
     worst_log_secs: float
@@ -55,8 +58,9 @@ class Figures(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.faults} faults, {self.producers} producers: {self.logged} rows logged = {self.stored} in the log "
-            f"+ {self.spilled} in spill files + {self.lost} declared lost + {self.killed} gone with killed producers; "
-            f"{self.flushes} flushes kept their word; {self.segments} segments and {self.cuts} prefixes open; log took "
+            f"+ {self.spilled} in spill files + {self.lost} lost + {self.killed} gone with killed producers; "
+            f"{self.declared} rows are declared lost in the recording; {self.flushes} flushes kept their word, "
+            f"{self.syncs} of them said synced; {self.segments} segments and {self.cuts} prefixes open; log took "
             f"{self.worst_log_secs * 1e3:.1f} ms at most, 99.9 % within {self.p999_log_secs * 1e3:.2f} ms; "
             f"the longest exit took {self.longest_end_secs:.1f} s"
         )
@@ -76,16 +80,18 @@ def judge(folder: Path, account: Account, seed: int) -> Findings:
     segments = [path for _, path in segment_files(directory)] if directory.exists() else []
     stored, in_order = _rows_by_entity(_chunks(segments))
     broken += in_order
-    spilled, _ = _rows_by_entity(_chunks(sorted((folder / "home" / "spill").glob("*.rrd")), torn=True))
-    sums = dict.fromkeys(("logged", "stored", "spilled", "lost", "killed", "flushes"), 0)
+    spill_files = sorted((folder / "home" / "spill").glob("*.rrd"))
+    spilled, _ = _rows_by_entity(_chunks(spill_files, torn=True))
+    declared = _declared_lost([*_chunks(segments), *_chunks(spill_files, torn=True)])
+    sums = dict.fromkeys(("logged", "stored", "spilled", "lost", "declared", "killed", "flushes", "syncs"), 0)
     times = np.zeros(0, np.int64)
     worst = 0.0
     for producer in account.producers:
         if not (folder / f"p{producer.number}.journal").exists():
             continue  # it was killed before it began
         journal = Journal(folder / f"p{producer.number}.journal")
-        says_lost = not producer.how.spill_bytes and "they are lost" in (folder / f"p{producer.number}.log").read_text()
-        broken += _judge_producer(producer, journal, says_lost, stored, spilled, sums)
+        broken += _judge_producer(producer, journal, stored, spilled, declared, sums)
+        broken += _judge_syncs(producer, journal, account.never_syncs, sums)
         times = np.array(journal.times) + (times if len(times) else 0)
         worst = max(worst, _worst_call(journal, producer))
         journal.close()
@@ -112,12 +118,11 @@ def judge(folder: Path, account: Account, seed: int) -> Findings:
 def _judge_producer(
     producer: Ended,
     journal: Journal,
-    says_lost: bool,
     stored: dict[str, set[int]],
     spilled: dict[str, set[int]],
+    declared: Counter[str],
     sums: dict[str, int],
 ) -> Iterator[str]:
-    """says_lost: it may keep nothing on disk, and said at its end that the rest is lost."""
     was_killed = producer.exit_code < 0
     flushes = [(before, after) for reached, before, after in _flushes(journal) if reached]
     sums["flushes"] += len(flushes)
@@ -125,35 +130,59 @@ def _judge_producer(
         path = entity(producer.number, name)
         here, aside = stored.get(path, set()), spilled.get(path, set()) - stored.get(path, set())
         logged, begun, lost = (int(each[place]) for each in (journal.logged, journal.begun, journal.lost))
+        missing = sorted(set(range(logged)) - here - aside)
         sums["logged"] += logged
         sums["stored"] += len(here)
         sums["spilled"] += len(aside)
-        sums["lost"] += lost
+        sums["lost"] += min(lost, len(missing))
+        sums["declared"] += declared[path]
         if strange := sorted((here | aside) - set(range(begun))):
             yield f"{path} has rows that nobody logged: {_shown(strange)}"
         for before, after in flushes:
-            if missing := sorted(set(range(before[place], after[place])) - here):
-                yield f"{path}: flush said that rows are delivered which are not in the log: {_shown(missing)}"
-        missing = sorted(set(range(logged)) - here - aside)
+            if gone := sorted(set(range(before[place], after[place])) - here):
+                yield f"{path}: flush said that rows are delivered which are not in the log: {_shown(gone)}"
         if was_killed:
             sums["killed"] += max(0, len(missing) - lost)
-        elif says_lost:
-            sums["lost"] += len(missing) - lost
-        elif len(missing) != lost:
-            yield f"{path}: {len(missing)} rows are missing, declared lost are {lost}: {_shown(missing)}"
+        elif len(missing) != lost and (producer.how.spill_bytes or len(missing) > lost):
+            yield f"{path}: {len(missing)} rows are missing, counted as lost are {lost}: {_shown(missing)}"
+        if declared[path] > lost or (declared[path] < lost and not was_killed and producer.how.spill_bytes):
+            yield f"{path}: {lost} rows are counted as lost, the recording declares {declared[path]}"
 
 
 def _flushes(journal: Journal) -> Iterator[tuple[bool, list[int], list[int]]]:
     """(whether it reached the log, rows from which on it speaks of, rows up to which)
 
-    A flush tells of losses since the one before, so it speaks of what was logged after that one.
+    A flush tells of losses since the one before, so it speaks of what was logged after that one. One that only asked
+    whether all is sent says nothing of losses.
     """
     since = [0] * len(ENTITIES)
     lossless = True
-    for reached, logged, logged_after in journal.notes("flush"):
+    for asked, level, logged, logged_after in journal.notes("flush"):
+        if asked == "sent":
+            continue
+        reached = level in ("written", "synced")
         lossless &= reached
         yield reached, [0] * len(ENTITIES) if lossless else since, logged
         since = logged_after if not reached else since
+
+
+def _judge_syncs(producer: Ended, journal: Journal, never_syncs: bool, sums: dict[str, int]) -> Iterator[str]:
+    """What is called synced is looked at among all that is called written."""
+    reached = [level for _, level, *_ in journal.notes("flush")]
+    sums["syncs"] += reached.count("synced")
+    if never_syncs and "synced" in reached:
+        yield f"producer {producer.number} was told that rows are synced by a daemon that never syncs"
+
+
+def _declared_lost(chunks: Iterable[tuple[Chunk, str]]) -> Counter[str]:
+    """Rows by entity, as the loss entries say; each report once, also if it is in a spill file as well."""
+    reports = {chunk.id: chunk for chunk, _ in chunks if chunk.entity_path == LOSSES_PATH}
+    declared: Counter[str] = Counter()
+    for chunk in reports.values():
+        columns = {each.descriptor.component: each.column.flatten().to_pylist() for each in chunk.components}
+        for path, rows in zip(columns["entity_path"], columns["rows"], strict=True):
+            declared[path] += rows
+    return declared
 
 
 def _worst_call(journal: Journal, producer: Ended) -> float:
@@ -206,17 +235,6 @@ def _rows_by_entity(chunks: Iterator[tuple[Chunk, str]]) -> tuple[dict[str, set[
             here.add(row)
             last[chunk.entity_path] = row
     return rows, broken
-
-
-def losses_in(paths: Sequence[Path], torn: bool = False) -> list[Loss]:
-    """What is declared lost in these segments of one recording."""
-    losses = []
-    for chunk, _ in _chunks(paths, torn):
-        if chunk.entity_path == LOSSES_PATH:
-            columns = {each.descriptor.component: each.column.flatten().to_pylist() for each in chunk.components}
-            names = ("cause", "entity_path", "rows", "first", "last")
-            losses += [Loss(*values) for values in zip(*(columns[name] for name in names), strict=True)]
-    return losses
 
 
 def rows_in(paths: Sequence[Path], torn: bool = False) -> dict[str, list[int]]:

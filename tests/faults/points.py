@@ -52,8 +52,8 @@ _DAEMON: Final = (
     ("rerund.collector", "_delete", 1),
 )
 _PRODUCER: Final = (
-    ("rerund_sdk.connection", "_Link.send_append", 25),
-    ("rerund_sdk.connection", "_Link.say_goodbye", 1),
+    ("rerund_sdk.daemon_link", "Link.send_append", 25),
+    ("rerund_sdk.daemon_link", "Link.say_goodbye", 1),
     ("rerund_sdk.outbox", "Outbox.acked", 25),
     ("rerund_sdk.spill", "_Segment.append", 5),
     ("rerund_sdk.spill", "_Segment.read", 5),

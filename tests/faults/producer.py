@@ -108,10 +108,11 @@ class _Life:
         journal.logged[place] = row + 1
 
     def _flush(self, recording: RecordingStream) -> None:
-        """If it is true, all that was logged before, and since the flush before, is in the log."""
+        """What it says was reached is true of all that was logged before, and since the flush before."""
         logged = self.journal.snapshot()
-        reached = bool(recording.flush(timeout_sec=self.chance.choice((0.01, 0.3, 2.0))))
-        self.journal.note("flush", reached, logged, self.journal.snapshot())
+        (level,) = self.chance.choices(("sent", "written", "synced"), (1, 5, 3))
+        flushed = recording.flush(level=level, timeout=self.chance.choice((0.01, 0.3, 2.0)))
+        self.journal.note("flush", level, flushed.reached, logged, self.journal.snapshot())
 
     def _end(self, recording: RecordingStream) -> None:
         if self.how.ending == "disconnect":

@@ -49,6 +49,7 @@ class Account(NamedTuple):
     complaints: list[str]  # what should not have happened, seen from outside
     events: list[str]  # all that happened, in order
     longest_end: float  # seconds from being told to end to the end, less frozen ones
+    never_syncs: bool  # as daemons were told
 
 
 class Round:
@@ -89,7 +90,8 @@ class Round:
             for one in (self.daemon, *self.slots):
                 if one.process is not None:
                     one.process.kill()
-        return Account(self.faults, self.ended, self.complaints, self.events, self.longest_end)
+        never_syncs = "--fsync=off" in self._plan.daemon_options
+        return Account(self.faults, self.ended, self.complaints, self.events, self.longest_end, never_syncs)
 
     # for the daemon and the slots
 
