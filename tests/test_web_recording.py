@@ -49,6 +49,9 @@ def test_a_plot_shows_what_was_logged_and_goes_on_live(
             robot.flush()
         wait_until(page, lambda: plot.get_attribute("data-points") == "120")
         assert plot.get_attribute("data-last") == "11.9"
+        wait_until(page, lambda: "#119" in plot.inner_text() and "11.9" in plot.inner_text())
+        page.get_by_label("Place in the recording").fill("0")
+        wait_until(page, lambda: "#0" in plot.inner_text() and "11.9" not in plot.inner_text())
 
 
 def test_a_plot_of_a_million_points_is_drawn_with_as_many_as_it_has_room_for(

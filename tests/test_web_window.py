@@ -18,7 +18,7 @@ from rerund.recording import Recording
 from rerund.store import Store
 from rerund.web.finder import Finder
 from rerund.web.latest import HIGHEST, LOWEST, latest_at, next_row
-from rerund.web.series import Numbers, thinned
+from rerund.web.series import Numbers, _spread, thinned
 from rerund.web.text_rows import Filter, Place, behind, text_rows
 from rerund_sdk import rrd
 
@@ -230,3 +230,10 @@ def test_a_text_log_can_be_searched_and_filtered_by_level(tmp_path: Path) -> Non
     _, finder = finder_of(tmp_path, lines)
     page = text_rows(finder, ["/log"], "frame", behind(HIGHEST), 100, Filter(frozenset(["ERROR"]), "line 5"))
     assert [(row.text, row.level) for row in page.rows] == [("Line 50", "ERROR")]
+
+
+@given(st.integers(0, 300))
+def test_chunks_are_opened_the_newest_first_and_each_once(count: int) -> None:
+    order = list(_spread(list(range(count))))
+    assert sorted(order) == list(range(count))
+    assert order[:16] == list(range(min(count, 16)))

@@ -2,8 +2,8 @@
 
 Of each bin of time the first, the last, the least and the greatest value are kept, where they were: what a plot of all
 points would show. The numbers of chunks are kept up to a size, so asking again costs little.
-Limit: one answer takes only so long, so it may have opened some of the chunks, spread over the range; it says how many
-that leaves, and who asks again gets those too.
+Limit: one answer takes only so long, so it may have opened some of the chunks, the newest and others spread over the
+range; it says how many that leaves, and who asks again gets those too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rerund_sdk.chunk_reader import Chunk
 
 LONGEST_SECS: Final = 0.1  # that one answer opens chunks
 _LEAST_OPENED: Final = 32  # by one answer, however long it takes
+_NEWEST: Final = 16  # that are opened before all others: who follows live sees the end first
 MOST_LINES: Final = 16  # of one component: the instances of a row
 _KEPT_POINTS: Final = 1_000_000  # 16 bytes each
 _PART_POINTS: Final = 40  # that a part counts beside its own, for what it takes to keep it
@@ -89,7 +90,9 @@ class Numbers:
 
 
 def _spread(places: list[int]) -> Iterator[int]:
-    """All of them, in an order of which every beginning is spread over the whole."""
+    """All of them: the first, then the others in an order of which every beginning is spread over the whole."""
+    yield from places[:_NEWEST]
+    places = places[_NEWEST:]
     count = len(places)
     step = 1 << max(0, count - 1).bit_length()
     yield from places[:1]

@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import { ago, bytes, clock, count, delay, duration } from "../format";
 import { toPath } from "../names";
 import { stateText } from "../socket";
-import { connection, keyOf, rates, status, type Recording, type Status } from "../status";
+import { connection, keyOf, rates, status, type Producer, type Recording, type Status } from "../status";
 import { ThemeSwitch } from "../theme";
 import { ActionButton, permission } from "./actions";
 
@@ -176,7 +176,7 @@ function Producers({ told }: { told: Status }) {
   return (
     <Section title="Processes that log" figure={`${told.producers.length}`}>
       <Table head={["Process", "Recording", "Rows", "Rows/s", "Data", "Data/s", "Late", "Unacked", "Lost"]}>
-        {told.producers.map((each) => {
+        {[...told.producers].sort(worthALook).map((each) => {
           const rate = rates.value.get(each.producer_id);
           return (
             <tr key={each.producer_id}>
@@ -202,6 +202,10 @@ function Producers({ told }: { told: Status }) {
     </Section>
   );
 }
+
+/** Who loses or keeps back comes first, then who logs most. */
+const worthALook = (a: Producer, b: Producer) =>
+  b.lost_rows - a.lost_rows || b.waiting_bytes - a.waiting_bytes || b.bytes - a.bytes || a.producer_id.localeCompare(b.producer_id);
 
 function Viewers({ told }: { told: Status }) {
   const files = new Set(told.sinks.map((each) => each.path)); // they read as viewers do, and are listed by themselves

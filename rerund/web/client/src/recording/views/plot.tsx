@@ -255,6 +255,21 @@ function drawCursor(plot: uPlot): void {
   plot.ctx.restore();
 }
 
+/** While nothing is pointed at: the values at the time that is shown, or the newest. */
+function showValues(plot: uPlot): void {
+  if ((plot.cursor.left ?? -1) >= 0) return;
+  const x = cursorX() ?? Infinity;
+  const [times] = plot.data;
+  let end = times.length - 1;
+  while (end >= 0 && times[end]! > x) end--;
+  const places = plot.data.map((values) => {
+    let at = end;
+    while (at >= 0 && (values[at] === null || values[at] === undefined)) at--;
+    return at < 0 ? null : at;
+  });
+  plot.setLegend({ idxs: places as number[] }, false);
+}
+
 /** Make this range what all plots show. */
 function show(low: number, high: number): void {
   const line = timeline.peek();
@@ -304,11 +319,13 @@ export function PlotView({ paths }: { paths: string[] }) {
           span.value = null;
           follow();
         });
+        plot.over.addEventListener("mouseleave", () => setTimeout(() => showValues(made)));
         plot.over.addEventListener("click", (event) => {
           const line = timeline.peek();
           if (line) goTo(fromX(made.posToVal(event.offsetX, "x"), line.type));
         });
       } else plot?.setData(aligned(lines));
+      queueMicrotask(() => plot && showValues(plot)); // uPlot draws, and forgets them, with the microtask before
       element.dataset["points"] = String(lines.reduce((sum, each) => sum + each.times.length, 0));
       element.dataset["most"] = String(lines.reduce((most, each) => each.values.reduce((a, b) => (b > a ? b : a), most), -Infinity));
       element.dataset["last"] = lines.map((each) => each.values[each.values.length - 1] ?? "").join(" ");
