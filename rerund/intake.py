@@ -360,6 +360,7 @@ class Intake:
             figures.messages += messages
             figures.rows += rows
             figures.bytes += size
+        producer.written_seq = appends[-1].seq  # before its ack leaves: a sync may be handed over first
         producer.unacked_bytes += size
         producer.unacked_appends += len(appends)
         if producer.unacked_bytes >= _UNACKED_BYTES or producer.unacked_appends >= _UNACKED_APPENDS:

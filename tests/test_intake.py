@@ -110,6 +110,13 @@ def test_a_producer_that_reconnects_is_told_what_is_written(daemon: Daemon) -> N
         assert len(daemon.status()["producers"]) == 1
 
 
+def test_what_is_synced_before_its_ack_left_is_said_to_be_synced(make_daemon: Callable[..., Daemon]) -> None:
+    daemon = make_daemon("--fsync=always")
+    with RawProducer(daemon.ingest) as producer:
+        for number in range(1, 20):
+            producer.wait_synced(producer.append(chunk("run", "/a", [1.0], [number])))
+
+
 def test_a_ping_is_answered_with_an_ack(daemon: Daemon) -> None:
     with RawProducer(daemon.ingest) as producer:
         producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
