@@ -113,7 +113,7 @@ class GroupCommit:
         written: dict[Recording, list[tuple[Producer, int]]] = {recording: [] for recording in recordings}
         for producer in producers:
             if producer.recording in written:
-                written[producer.recording].append((producer, producer.written_seq))
+                written[producer.recording].append((producer, _last_written(producer)))
         commits = []
         for recording in recordings:
             self._unsynced.discard(recording)
@@ -155,3 +155,8 @@ class GroupCommit:
             for fd in commit.directories:
                 os.close(fd)
         return ""
+
+
+def _last_written(producer: Producer) -> int:
+    """Between two passes all that was taken is written; it may be told later."""
+    return producer.written_seq if producer.taken_seq is None else producer.taken_seq

@@ -211,6 +211,14 @@ def test_what_the_disk_gave_up_after_a_failed_fsync_is_never_called_synced(
     syncing.commits.stop([])
 
 
+def test_what_was_written_and_not_yet_told_is_synced_with_the_rest(tmp_path: Path) -> None:
+    syncing = _Syncing(tmp_path)
+    producer = _producer(syncing.recording)
+    producer.taken_seq = 3  # as acks come later than writes
+    assert syncing.write_and_sync(producer) == {producer: 3}
+    syncing.commits.stop([])
+
+
 def test_segments_that_nobody_syncs_are_closed(tmp_path: Path) -> None:
     commits = GroupCommit(None, lambda: None)
     recording = _recording(tmp_path, 8192)
