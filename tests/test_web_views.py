@@ -338,3 +338,63 @@ def test_a_video_is_shown_at_the_frame_that_was_logged(
         page.locator("[data-view='video /nonsense'] .note").get_by_text(
             "cannot play a video of type video/mp4"
         ).wait_for()
+
+
+ENCODE = """async ([codec, colours]) => {
+  const samples = [];
+  const output = async (chunk) => {
+    const bytes = new Uint8Array(chunk.byteLength);
+    chunk.copyTo(bytes);
+    samples.push(btoa(String.fromCharCode(...bytes)));
+  };
+  const encoder = new VideoEncoder({ output, error: (error) => samples.push(String(error)) });
+  const size = { width: 160, height: 120, bitrate: 1e6, framerate: 30 };
+  const format = codec.startsWith("avc1") ? { avc: { format: "annexb" } } : {};
+  encoder.configure({ codec, ...size, ...format, latencyMode: "realtime" });
+  const canvas = new OffscreenCanvas(160, 120);
+  const context = canvas.getContext("2d");
+  for (const [n, colour] of colours.entries()) {
+    context.fillStyle = `rgb(${colour})`;
+    context.fillRect(0, 0, 160, 120);
+    const frame = new VideoFrame(canvas, { timestamp: n * 33333 });
+    encoder.encode(frame, { keyFrame: n % 10 === 0 });
+    frame.close();
+  }
+  await encoder.flush();
+  return samples;
+}"""
+
+
+def samples(browser: Browser, daemon: Daemon, codec: str, *colours: tuple[int, int, int]) -> list[bytes]:
+    """One sample of each colour; every tenth is a keyframe. Only pages of localhost may encode."""
+    page = browser.new_page()
+    page.goto(daemon.info.http)
+    found = page.evaluate(ENCODE, [codec, [",".join(map(str, colour)) for colour in colours]])
+    page.close()
+    return [base64.b64decode(each) for each in found]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("avc1.42E01E", rr.VideoCodec.H264), ("av01.0.04M.08", rr.VideoCodec.AV1)])
+def test_a_video_stream_is_decoded_live_and_at_any_time(
+    daemon: Daemon, robot: rr.RecordingStream, browser: Browser, name: str, codec: rr.VideoCodec
+) -> None:
+    colours = [MAGENTA] * 5 + [LIME] * 5 + [BLUE] * 5 + [MAGENTA] * 5 + [LIME] * 5
+    encoded = samples(browser, daemon, name, *colours)
+    robot.log("stream", rr.VideoStream(codec=codec), static=True)
+    for frame in range(18):
+        log_at(robot, frame, "stream", rr.VideoStream.from_fields(sample=encoded[frame]))
+    robot.flush()
+    with opened(url(daemon, "#timeline=frame"), browser) as page:
+        shown = panel(page, "video").locator("canvas")
+        wait_until(page, lambda: shown.count() and pixels_of(shown, MAGENTA, 60).mean() > 0.5)
+        for frame in range(18, 25):
+            log_at(robot, frame, "stream", rr.VideoStream.from_fields(sample=encoded[frame]))
+            robot.flush()
+        wait_until(page, lambda: pixels_of(shown, LIME, 60).mean() > 0.5)
+        slider = page.get_by_label("Place in the recording")
+        for frame, colour in ((2, MAGENTA), (7, LIME), (13, BLUE), (18, MAGENTA)):
+            slider.fill(str(round(10_000 * frame / 24)))
+            wait_until(page, lambda colour=colour: pixels_of(shown, colour, 60).mean() > 0.5)
+        page.keyboard.press("End")
+        wait_until(page, lambda: pixels_of(shown, LIME, 60).mean() > 0.5)
+        assert panel(page, "video").locator(".note").count() == 0

@@ -30,6 +30,7 @@ from rerund.web.latest import HIGHEST, LOWEST, Value, latest_at, next_row
 from rerund.web.series import Numbers
 from rerund.web.stream import close
 from rerund.web.text_rows import Filter, Place, TextRow, behind, text_rows
+from rerund.web.video import samples
 from rerund_sdk.errors import RerundError
 
 MAX_QUERY_BYTES: Final = 256 * 1024
@@ -230,6 +231,19 @@ class Window:
             "looked_back_to": None if page.looked_back_to is None else _place(page.looked_back_to),
         }, []
 
+    def _samples(self, request: dict[str, Any]) -> Answer:
+        """What a decoder needs to show a video stream; `after`, `after_row`: what it has."""
+        at = _time(request["at"], HIGHEST)
+        after = (_time(request["after"], LOWEST), bytes.fromhex(request["after_row"])) if "after" in request else None
+        found = samples(
+            self._finder, str(request["entity"]), str(request["timeline"]), at, int(request["codec"]), after
+        )
+        head = [
+            {"time": str(row.time), "row_id": row.row_id.hex(), "size": len(row.data), "key": row.is_keyframe}
+            for row in found
+        ]
+        return {"samples": head}, [row.data for row in found]
+
     def _step(self, request: dict[str, Any]) -> Answer:
         """The time of the next row, of these entities or of any."""
         asked = request.get("entities")
@@ -249,6 +263,7 @@ _OPERATIONS: Final[dict[str, Callable[[Window, dict[str, Any]], Answer]]] = {
     "series": Window._series,
     "text_rows": Window._text_rows,
     "step": Window._step,
+    "samples": Window._samples,
 }
 
 

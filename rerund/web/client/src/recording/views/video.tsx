@@ -1,11 +1,47 @@
-/** A video file that was logged, at the frame that was logged for the time; without one it is played as it is. */
+/** Videos: a file that was logged, at the frame that was logged for the time, or played as it is; or a stream of samples. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { useLatest } from "../latest";
+import { entities } from "../model";
+import { StreamDecoder } from "./stream";
 
 export function VideoView({ paths }: { paths: string[] }) {
   const path = paths[0]!;
+  const isStream = entities.value.find((each) => each.path === path)?.components.some((each) => each.name === "VideoStream:sample");
+  return isStream ? <StreamView path={path} /> : <FileView path={path} />;
+}
+
+function StreamView({ path }: { path: string }) {
+  const { latest } = useLatest([path], ["VideoStream:codec"]);
+  const codec = latest.value.get(path)?.get("VideoStream:codec")?.numbers()[0];
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const trouble = useSignal("");
+  useEffect(() => {
+    if (codec === undefined) return;
+    if (!("VideoDecoder" in window)) {
+      trouble.value = "This browser decodes videos only on pages of localhost or https: open the recording in the Rerun viewer.";
+      return;
+    }
+    const draw = (frame: VideoFrame) => {
+      const element = canvas.current!;
+      [element.width, element.height] = [frame.displayWidth, frame.displayHeight];
+      element.getContext("2d")!.drawImage(frame, 0, 0);
+      element.dataset["frames"] = String(Number(element.dataset["frames"] ?? 0) + 1);
+      frame.close();
+    };
+    const decoder = new StreamDecoder(path, Number(codec), draw, (text) => (trouble.value = text)).start();
+    return () => decoder.stop();
+  }, [path, codec]);
+  return (
+    <>
+      <canvas class="video" ref={canvas} role="img" aria-label={`Video ${path}`} />
+      {trouble.value && <span class="note">{trouble.value}</span>}
+    </>
+  );
+}
+
+function FileView({ path }: { path: string }) {
   const own = useLatest([path]).latest.value.get(path);
   const named = own?.get("VideoFrameReference:video_reference")?.first<string>();
   const source = named ? (named.startsWith("/") ? named : `/${named}`) : path;
@@ -33,10 +69,7 @@ export function VideoView({ paths }: { paths: string[] }) {
     video.currentTime = Number(nanos) / 1e9 + 1e-4;
   }, [nanos, address]);
 
-  const isStream = own?.has("VideoStream:sample");
-  const said = isStream
-    ? "A stream of video samples is shown by the Rerun viewer only."
-    : trouble.value || (own && !address ? `There is no video at ${source}.` : "");
+  const said = trouble.value || (own && !address ? `There is no video at ${source}.` : "");
   return (
     <>
       {address && (
