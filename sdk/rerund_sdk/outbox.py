@@ -132,6 +132,9 @@ class Outbox:
         self.disk_takes_more = False  # set by the spiller while it can write
         self.wants_back = False  # somebody sends, so the spiller should read back; it resets this
         self.on_tail: Callable[[], None] = lambda: None  # the spiller's: called, with the lock held, when it has work
+        self.ended = (
+            False  # what is here has been, or is being, kept for somebody else: nothing more is taken or dropped
+        )
         self.last_number = 0
         self.last_seq = 0
         self.window = UNLIMITED  # bytes that the daemon lets us have in flight
@@ -340,8 +343,11 @@ class Outbox:
         queue = self._queue_for(message.entry)
         self.last_number += 1
         queued = Queued(self.last_number, message)
-        if not self._has_room(cost(queued)) and not self._make_room(cost(queued), queue):
+        if not self.ended and not self._has_room(cost(queued)) and not self._make_room(cost(queued), queue):
             self.lose([message.entry])
+            return
+        if self.ended:
+            self._losses.add(message.entry, "not delivered, and it came when the rest was already kept on disk")
             return
         self.memory += cost(queued)
         if self.limits.spill_bytes and (queue.is_behind or self.memory > self.limits.memory_bytes // 2):
@@ -373,7 +379,8 @@ class Outbox:
 
     def _make_room(self, needed: int, queue: Queue) -> bool:
         """Whether a message that belongs to `queue` may stay; what is less urgent goes first."""
-        if (patience := self._patience()) and self.changed.wait_for(lambda: self._has_room(needed), patience):
+        patience = self._patience()
+        if patience and self.changed.wait_for(lambda: self.ended or self._has_room(needed), patience):
             return True
         if patience == PATIENCE_SECS:
             self._impatient_until = time.monotonic() + IMPATIENT_SECS

@@ -232,9 +232,11 @@ class Spiller:
         self._rest = [path for spill, _ in left for path in spill.leave()]
 
     def _undelivered(self) -> list[tuple[SpillQueue, list[Queued]]]:
-        """What is in memory, and where it is to go."""
+        """What is in memory, and where it is to go. From here on that does not change."""
         outbox = self._outbox
         with outbox.changed:
+            outbox.ended = True
+            outbox.changed.notify_all()
             first = [queued for append in outbox.in_flight for queued in append.batch]
             first += [*outbox.singly, *(queued for queue in outbox.queues for queued in queue.head)]
             tails = [(self._spills[queue], [*queue.writing, *queue.tail]) for queue in outbox.queues]
