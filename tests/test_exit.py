@@ -74,11 +74,20 @@ def dead_host(_home: Home) -> Iterator[str]:
         yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
 
 
+@contextlib.contextmanager
+def dead_viewer(home: Home) -> Iterator[str]:
+    """Likewise, where a Rerun viewer should be."""
+    with dead_host(home) as endpoint:
+        yield endpoint.replace("tcp", "rerun+http") + "/proxy"
+
+
 Situation = Callable[[Home], contextlib.AbstractContextManager[str]]
 
 
 @pytest.mark.parametrize(
-    "situation", [no_daemon, frozen_daemon, daemon_with_a_full_disk, dead_host], ids=lambda each: each.__name__
+    "situation",
+    [no_daemon, frozen_daemon, daemon_with_a_full_disk, dead_host, dead_viewer],
+    ids=lambda each: each.__name__,
 )
 def test_the_end_takes_little_time_and_leaves_every_row_on_disk(home: Home, situation: Situation) -> None:
     recordings, images = 8, 64  # of 1 MiB each

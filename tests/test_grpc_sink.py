@@ -171,7 +171,6 @@ def test_a_frozen_server_holds_up_neither_log_nor_the_end(stock: Stock, recordin
     assert time.monotonic() - started < 6
 
 
-@pytest.mark.xfail(reason="gRPC's library may crash in a child that is forked while its threads are in a call")
 def test_a_forked_child_delivers_over_a_connection_of_its_own(stock: Stock) -> None:
     stock.start()
     done = program(
@@ -189,17 +188,43 @@ def test_a_forked_child_delivers_over_a_connection_of_its_own(stock: Stock) -> N
     assert stock.rows(20) == {"/parent": list(range(10)), "/child": list(range(10))}
 
 
+def test_children_forked_while_threads_log_deliver_all_and_so_does_the_parent(home: Home) -> None:
+    daemon = home.daemon()  # as a server, that says what it has
+    done = program(
+        "import os, sys, threading, rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run-1'); rr.set_sinks(rr.GrpcSink(sys.argv[1]))\n"
+        "def work():\n"
+        "    for n in range(1000): rr.log('/parent', rr.Scalars(n))\n"
+        "threads = [threading.Thread(target=work) for _ in range(2)]\n"
+        "for thread in threads: thread.start()\n"
+        "children = []\n"
+        "for number in range(5):\n"
+        "    if not (child := os.fork()):\n"
+        "        for n in range(100): rr.log(f'/child/{number}', rr.Scalars(n))\n"
+        "        sys.exit(0 if rr.flush(timeout_sec=30) else 5)\n"
+        "    children.append(child)\n"
+        "for thread in threads: thread.join()\n"
+        "codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]\n"
+        "sys.exit(max(codes, key=abs) or (0 if rr.flush(timeout_sec=30) else 6))\n",
+        daemon.info.grpc,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = home.rows("run-1")
+    assert sorted(rows.pop("/parent")) == sorted([*range(1000), *range(1000)])
+    assert rows == {f"/child/{number}": list(range(100)) for number in range(5)}
+
+
 @pytest.mark.parametrize(
     ("url", "target"),
     [
-        ("rerun+http://127.0.0.1/proxy", ("127.0.0.1:9876", False)),
-        ("rerun+http://robot7/proxy", ("robot7:80", False)),
-        ("rerun+https://robot7/proxy", ("robot7:443", True)),
-        ("rerun://robot7:5/proxy", ("robot7:5", True)),
-        ("rerun+http://[::1]:5/proxy", ("[::1]:5", False)),
+        ("rerun+http://127.0.0.1/proxy", ("127.0.0.1", 9876, False)),
+        ("rerun+http://robot7/proxy", ("robot7", 80, False)),
+        ("rerun+https://robot7/proxy", ("robot7", 443, True)),
+        ("rerun://robot7:5/proxy", ("robot7", 5, True)),
+        ("rerun+http://[::1]:5/proxy", ("::1", 5, False)),
     ],
 )
-def test_rerun_urls(url: str, target: tuple[str, bool]) -> None:
+def test_rerun_urls(url: str, target: tuple[str, int, bool]) -> None:
     assert parse_url(url) == target
 
 

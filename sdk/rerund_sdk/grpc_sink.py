@@ -134,6 +134,8 @@ class GrpcStream:
         requests = _Requests(self._outbox, self._bell, self._store.store_info if self._is_fresh else None)
         self._requests = requests
         connection.call(_METHOD, metadata, requests)
+        if not requests.were_all_sent:
+            raise CallFailed("it answered before the end of the stream")
         self._is_fresh = False
         self._outbox.acked(requests.last_seq)
 
@@ -186,6 +188,11 @@ class _Requests:
                 raise StopIteration
             self.last_seq, kind, parts = self._pending.popleft()
         return _request(kind, parts)
+
+    @property
+    def were_all_sent(self) -> bool:
+        """Nothing is left of an append of which something was sent."""
+        return not self._pending
 
     def end(self) -> None:
         """The stream is over: nothing more is taken from the outbox for it."""
