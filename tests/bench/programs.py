@@ -6,6 +6,7 @@ Run as `python -m tests.bench.programs PROGRAM --sdk rerund|rerun ...`; prints o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import resource
@@ -20,15 +21,22 @@ Log = Callable[[int], None]
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("program", choices=sorted(_PROGRAMS))
-    parser.add_argument("--sdk", choices=["rerund", "rerun"], required=True)
+    parser.add_argument("program", choices=[*sorted(_PROGRAMS), "many"])
+    parser.add_argument("--sdk", choices=["rerund", "rerun", "foxglove"], required=True)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--hertz", type=float, default=0.0, help="rows per second; 0: as fast as it goes")
     parser.add_argument("--save", help="log into this file")
     parser.add_argument("--address", help="log into the daemon or server there")
     parser.add_argument("--recording-id", default="bench")
+    parser.add_argument("--entities", type=int, default=1, help="of the program `many`")
+    parser.add_argument("--timelines", type=int, default=1, help="of the program `many`")
     args = parser.parse_args()
 
+    if args.sdk == "foxglove":
+        from tests.bench import foxglove_programs
+
+        print(json.dumps(foxglove_programs.run(args.program, args.save, _run, args.rows)))
+        return
     rr = importlib.import_module({"rerund": "rerund_sdk", "rerun": "rerun"}[args.sdk])
     rr.init("rerund_bench", recording_id=args.recording_id)
     if args.save:
@@ -37,17 +45,25 @@ def main() -> None:
         rr.connect(args.address)
     else:
         rr.connect_grpc(args.address)
-    print(json.dumps(_run(rr, _PROGRAMS[args.program](rr), args.rows, args.hertz)))
+    recording = rr.get_global_data_recording()
+
+    def flush() -> None:
+        """Until all is on its way as far as the SDK can tell: with rerund, until it is in the daemon's log."""
+        with contextlib.suppress(RuntimeError):  # Rerun's, if its server was killed
+            recording.flush(timeout_sec=600)
+
+    log = _many(rr, args.entities, args.timelines) if args.program == "many" else _PROGRAMS[args.program](rr)
+    print(json.dumps(_run(log, flush, args.rows, args.hertz)))
 
 
-def _run(rr: Any, log: Log, rows: int, hertz: float) -> dict[str, float]:
+def _run(log: Log, flush: Callable[[], None], rows: int, hertz: float = 0.0) -> dict[str, float]:
     for row in range(min(100, rows)):
         log(row)
-    _flush(rr)
+    flush()
     cpu, start = time.process_time(), time.monotonic()
-    worst = _paced(log, rows, hertz) if hertz else _fast(log, rows)
+    calls = _paced(log, rows, hertz) if hertz else _fast(log, rows)
     called = time.monotonic() - start
-    _flush(rr)
+    flush()
     ended = time.monotonic()
     used = time.process_time() - cpu
     return {
@@ -55,41 +71,61 @@ def _run(rr: Any, log: Log, rows: int, hertz: float) -> dict[str, float]:
         "call_us": called / rows * 1e6,
         "total_us": (ended - start) / rows * 1e6,
         "cpu_us": used / rows * 1e6,
-        "worst_call_ms": worst * 1e3,
+        "worst_call_ms": calls[-1] * 1e3,
+        "p999_call_ms": calls[int(len(calls) * 0.999)] * 1e3,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "started": start,  # on the machine's clock, which all processes share
         "ended": ended,
     }
 
 
-def _fast(log: Log, rows: int) -> float:
+def _fast(log: Log, rows: int) -> list[float]:
     for row in range(rows):
         log(row)
-    return 0.0
+    return [0.0]
 
 
-def _paced(log: Log, rows: int, hertz: float) -> float:
-    worst, start = 0.0, time.perf_counter()
+def _paced(log: Log, rows: int, hertz: float) -> list[float]:
+    """How long each call took, in seconds, the longest last."""
+    calls, start = [], time.perf_counter()
     for row in range(rows):
         wait = start + row / hertz - time.perf_counter()
         if wait > 0:
             time.sleep(wait)
         before = time.perf_counter()
         log(row)
-        worst = max(worst, time.perf_counter() - before)
-    return worst
-
-
-def _flush(rr: Any) -> None:
-    """Wait until all is on its way as far as the SDK can tell: with rerund, until it is in the daemon's log."""
-    recording = rr.get_global_data_recording()
-    recording.flush(timeout_sec=600)
+        calls.append(time.perf_counter() - before)
+    return sorted(calls)
 
 
 def _scalars(rr: Any) -> Log:
     def log(row: int) -> None:
         rr.set_time("frame", sequence=row)
         rr.log("arm/joint1/position", rr.Scalars(row * 0.1))
+
+    return log
+
+
+def _robot(rr: Any) -> Log:
+    """Ten entities at a time."""
+    paths = [f"arm/joint{number}" for number in range(10)]
+
+    def log(row: int) -> None:
+        rr.set_time("frame", sequence=row)
+        for path in paths:
+            rr.log(path, rr.Scalars(row * 0.1))
+
+    return log
+
+
+def _many(rr: Any, entities: int, timelines: int) -> Log:
+    paths = [f"robot/part{number}" for number in range(entities)]
+    names = [f"timeline {number}" for number in range(timelines)]
+
+    def log(row: int) -> None:
+        for name in names:
+            rr.set_time(name, sequence=row)
+        rr.log(paths[row % entities], rr.Scalars(row * 0.1))
 
     return log
 
@@ -136,6 +172,7 @@ def _image(rr: Any) -> Log:
 
 _PROGRAMS: dict[str, Callable[[Any], Log]] = {
     "scalars": _scalars,
+    "robot": _robot,
     "transform": _transform,
     "text": _text,
     "points100": _points(100, colored=False),

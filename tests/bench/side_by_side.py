@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -13,10 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import rerun_cli
 
@@ -28,21 +29,20 @@ class Servers(NamedTuple):
 
     rerund: str
     rerund_grpc: str
+    rerund_http: str
     rerun: str
     rerund_pid: int
     rerun_pid: int
 
 
-def conditions() -> str:
-    """What a reader must know to place the figures."""
+def conditions(*others: str) -> str:
+    """What a reader must know to place the figures. others: packages that are measured, too."""
     processor = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
     )
-    return (
-        f"rerund {version('rerund')}, rerun-sdk {version('rerun-sdk')}, Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores of {processor}"
-    )
+    packages = ", ".join(f"{name} {version(name)}" for name in ("rerund", *(others or ("rerun-sdk",))))
+    return f"{packages}, Python {platform.python_version()}, {os.cpu_count()} cores of {processor}"
 
 
 def run(program: str, sdk: str, *options: str) -> subprocess.Popen[bytes]:
@@ -71,13 +71,48 @@ def alternate(count: int, ours: Callable[[], Figures], theirs: Callable[[], Figu
     return medians([pair[0] for pair in pairs]), medians([pair[1] for pair in pairs])
 
 
-def row(what: str, ours: float, theirs: float, unit: str, *, more_is_better: bool = False) -> str:
-    """One line of a table: ours, Rerun's, and how many times better ours is."""
-    ratio = ours / theirs if more_is_better else theirs / ours
-    return f"{what:<44} {ours:>12,.2f} {theirs:>12,.2f} {unit:<8} {ratio:>6.1f}x"
+def row(
+    what: str,
+    ours: float,
+    theirs: float | None,
+    unit: str,
+    *,
+    more_is_better: bool = False,
+    floor: float | None = None,
+) -> str:
+    """One line of a table: ours, Rerun's, the least that the machine needs for it, how many times better ours is."""
+    ratio = "" if theirs is None else f"{ours / theirs if more_is_better else theirs / ours:.1f}x"
+    return f"{what:<46} {ours:>11,.2f} {_or_blank(theirs):>11} {_or_blank(floor):>11} {unit:<9} {ratio:>7}"
 
 
-HEADER = f"{'':<44} {'rerund':>12} {'Rerun':>12} {'':<8} {'ratio':>7}"
+def _or_blank(figure: float | None) -> str:
+    return "" if figure is None else f"{figure:,.2f}"
+
+
+def header(other: str = "Rerun") -> str:
+    """Above the rows."""
+    return f"{'':<46} {'rerund':>11} {other:>11} {'floor':>11} {'':<9} {'ratio':>7}"
+
+
+HEADER = header()
+
+
+def best_of(count: int, measure: Callable[[], float]) -> float:
+    """A floor: the least of several runs."""
+    return min(measure() for _ in range(count))
+
+
+class Server(Protocol):
+    """One that either SDK logs to."""
+
+    address: str  # for its own SDK
+    grpc: str  # for viewers
+    pid: int
+
+    def restart(self) -> None:
+        """Kill it, and start it again at the same place."""
+
+    def stop(self) -> None: ...
 
 
 @contextmanager
@@ -86,44 +121,83 @@ def servers(directory: Path, *, rerun_saves: bool) -> Iterator[Servers]:
 
     rerun_saves: the official one writes what it receives to DIRECTORY/rerun.rrd, as our daemon always does.
     """
-    with ExitStack() as stack:
-        daemon, address, grpc = stack.enter_context(_daemon(directory))
-        official, url = stack.enter_context(_official_server(directory, rerun_saves))
-        yield Servers(address, grpc, url, daemon, official)
+    ours = OurServer(directory)
+    try:
+        theirs = RerunServer(directory, rerun_saves)
+        try:
+            yield Servers(ours.address, ours.grpc, ours.http, theirs.address, ours.pid, theirs.pid)
+        finally:
+            theirs.stop()
+    finally:
+        ours.stop()
 
 
 @contextmanager
-def _daemon(directory: Path) -> Iterator[tuple[int, str, str]]:
-    environment = os.environ | {"RERUND_HOME": str(directory / "home"), "XDG_RUNTIME_DIR": str(directory)}
-    command = [sys.executable, "-m", "rerund"]
-    options = ["--grpc-port", "0", "--http-port", "0"]
-    subprocess.run([*command, "start", *options], env=environment, check=True, stdout=subprocess.DEVNULL)
+def one_server(directory: Path, sdk: str) -> Iterator[Server]:
+    """The one of that SDK, which writes to the disk."""
+    server: Server = OurServer(directory) if sdk == "rerund" else RerunServer(directory, saves=True)
     try:
-        status = subprocess.run([*command, "status", "--json"], env=environment, check=True, stdout=subprocess.PIPE)
-        daemon = json.loads(status.stdout)
-        yield daemon["pid"], daemon["ingest"], daemon["grpc"]
+        yield server
     finally:
-        subprocess.run([*command, "stop"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        server.stop()
 
 
-@contextmanager
-def _official_server(directory: Path, saves: bool) -> Iterator[tuple[int, str]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    executable = Path(rerun_cli.__file__).with_name("rerun")  # the server itself, not the script that starts it
-    mode = ["--save", str(directory / "rerun.rrd")] if saves else ["--serve-grpc"]
-    process = subprocess.Popen(
-        [executable, *mode, "--port", str(port), "--server-memory-limit", "8GiB"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for_port(port)
-        yield process.pid, f"rerun+http://127.0.0.1:{port}/proxy"
-    finally:
-        process.terminate()
-        process.wait()
+class OurServer:
+    """A rerund daemon."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self._environment = os.environ | {"RERUND_HOME": str(directory / "home"), "XDG_RUNTIME_DIR": str(directory)}
+        self._options = options
+        self._start("--grpc-port", "0", "--http-port", "0")
+
+    def _start(self, *ports: str) -> None:
+        self._command("start", *ports, *self._options)
+        daemon = json.loads(self._command("status", "--json"))
+        self.pid: int = daemon["pid"]
+        self.address: str = daemon["ingest"]
+        self.grpc: str = daemon["grpc"]
+        self.http: str = daemon["http"]
+
+    def restart(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        ports = [url.removesuffix("/proxy").rpartition(":")[2] for url in (self.grpc, self.http)]
+        self._start("--grpc-port", ports[0], "--http-port", ports[1])
+
+    def stop(self) -> None:
+        self._command("stop")
+
+    def _command(self, *words: str) -> bytes:
+        command = [sys.executable, "-m", "rerund", *words]
+        return subprocess.run(command, env=self._environment, check=True, stdout=subprocess.PIPE).stdout
+
+
+class RerunServer:
+    """The official one."""
+
+    def __init__(self, directory: Path, saves: bool) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        executable = Path(rerun_cli.__file__).with_name("rerun")  # the server itself, not the script that starts it
+        mode = ["--save", str(directory / "rerun.rrd")] if saves else ["--serve-grpc"]
+        self._command = [executable, *mode, "--port", str(port), "--server-memory-limit", "8GiB"]
+        self._port = port
+        self.address = self.grpc = f"rerun+http://127.0.0.1:{port}/proxy"
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.pid = self._process.pid
+        _wait_for_port(self._port)
+
+    def restart(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._start()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
 
 
 def _wait_for_port(port: int) -> None:

@@ -1,0 +1,93 @@
+"""How does the cost grow: with entities, timelines, viewers and the length of a recording?
+
+Flat lines are what is wanted. Entities and timelines: CPU of the process for a row, into a file, entities in turn.
+Viewers: rows a second that one program gets into the log while they read. Length: how long the daemon needs to start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from pathlib import Path
+
+import grpc
+
+from tests.bench import side_by_side
+from tests.bench.bench_latency import READ_MESSAGES
+from tests.bench.side_by_side import Figures, OurServer
+
+ROWS = 100_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--most-entities", type=int, default=100_000)
+    args = parser.parse_args()
+    print(f"growth: {side_by_side.conditions()}\n{side_by_side.HEADER}")
+    with side_by_side.scratch() as directory:
+        for entities in (1, 100, 10_000, 100_000):
+            if entities <= args.most_entities:
+                _compare(directory, f"{entities:,} entities", "--entities", str(entities))
+        for timelines in (1, 5, 20):
+            _compare(directory, f"{timelines} timelines", "--timelines", str(timelines))
+    for viewers in (0, 5, 20):
+        print(side_by_side.row(f"{viewers} viewers", _rate_with(viewers), None, "rows/s"), flush=True)
+    for megabytes in (10, 100, 1000):
+        print(side_by_side.row(f"start with a recording of {megabytes:,} MB", _start(megabytes), None, "s"), flush=True)
+
+
+def _compare(directory: Path, what: str, *options: str) -> None:
+    def measure(sdk: str) -> Figures:
+        to_file = ("--save", str(directory / f"{sdk}.rrd"), "--rows", str(ROWS))
+        return side_by_side.figures(side_by_side.run("many", sdk, *to_file, *options))
+
+    ours, theirs = side_by_side.alternate(1, lambda: measure("rerund"), lambda: measure("rerun"))
+    print(side_by_side.row(f"a row, {what}, cpu", ours["cpu_us"], theirs["cpu_us"], "us"))
+    print(side_by_side.row(f"{ROWS:,} rows, {what}, memory", ours["peak_mb"], theirs["peak_mb"], "MB"), flush=True)
+
+
+def _rate_with(viewers: int) -> float:
+    """Rows a second into the log while so many read over gRPC."""
+    with side_by_side.scratch() as directory, side_by_side.one_server(directory, "rerund") as server:
+        channels = [reading(server.grpc) for _ in range(viewers)]
+        run = side_by_side.figures(
+            side_by_side.run("scalars", "rerund", "--address", server.address, "--rows", str(ROWS))
+        )
+        for channel in channels:
+            channel.close()
+        return ROWS / (run["ended"] - run["started"])
+
+
+def reading(url: str) -> grpc.Channel:
+    """A viewer that reads all it gets, and looks at none of it."""
+    host = url.removeprefix("rerun+http://").removesuffix("/proxy")
+    channel = grpc.insecure_channel(host, options=[("grpc.max_receive_message_length", -1)])
+    stream = channel.unary_stream(READ_MESSAGES)(b"")
+
+    def read() -> None:
+        try:
+            for _ in stream:
+                pass
+        except grpc.RpcError:
+            pass  # the channel was closed
+
+    threading.Thread(target=read, daemon=True).start()
+    return channel
+
+
+def _start(megabytes: int) -> float:
+    with side_by_side.scratch() as directory:
+        server = OurServer(directory)
+        images = str(megabytes * 1_000_000 // (640 * 480 * 3))
+        side_by_side.figures(side_by_side.run("image", "rerund", "--address", server.address, "--rows", images))
+        server.stop()
+        start = time.monotonic()
+        server = OurServer(directory)
+        took = time.monotonic() - start
+        server.stop()
+        return took
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Many producers in one process: ADDRESS COUNT SECS NUMBER. Each logs a hundred rows a second, sent ten times a second.
+
+Prints one line of JSON: rows sent, rows acked, seconds, and the longest time from an append to its ack.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import zmq
+
+from rerund_sdk import messages, wire
+from rerund_sdk.batch import ComponentDescriptor
+from rerund_sdk.chunk import ChunkEncoder, ComponentColumn, TimeColumn, list_array
+from tests.raw_producer import RawProducer
+
+ROWS = 10  # of an append
+PERIOD_SECS = 0.1
+SCALARS = ComponentDescriptor("Scalars:scalars", "rerun.archetypes.Scalars", "rerun.components.Scalar")
+
+
+class Member:
+    """One producer, and when it sent what is not yet acked."""
+
+    def __init__(self, producer: RawProducer, number: int) -> None:
+        self.producer = producer
+        self.path = f"/crowd/{number}"
+        self.sent: dict[int, float] = {}
+        self.acked = 0
+        self.worst = 0.0
+
+    def send(self, encoder: ChunkEncoder, frame: int) -> None:
+        frames = np.arange(frame, frame + ROWS)
+        values = list_array(pa.array(frames * 0.1), np.arange(ROWS + 1, dtype=np.int32))
+        columns = [ComponentColumn(SCALARS, values)]
+        message = encoder.encode_columns(self.path, [TimeColumn("frame", "sequence", frames)], columns)
+        self.producer.seq += 1
+        self.sent[self.producer.seq] = time.monotonic()
+        self.producer.send(wire.Append(self.producer.seq, (message.entry,), message.data))
+
+    def hear(self) -> None:
+        while self.producer.socket.poll(0):
+            message = wire.decode(self.producer.socket.recv_multipart())
+            if isinstance(message, wire.Ack):
+                now = time.monotonic()
+                for seq in [seq for seq in self.sent if seq <= message.written_seq]:
+                    self.worst = max(self.worst, now - self.sent.pop(seq))
+                    self.acked += ROWS
+
+
+def main() -> None:
+    address, count, secs, number = sys.argv[1], *map(int, sys.argv[2:])
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context.max_sockets = 2 * count + 100
+    encoder = ChunkEncoder(messages.ArrowMsgWriter(messages.store_id("bench", "crowd")))
+    members = [
+        Member(RawProducer(address, "crowd", application_id="bench", context=context), number * count + member)
+        for member in range(count)
+    ]
+    start = time.monotonic()
+    for turn in range(int(secs / PERIOD_SECS)):
+        for place, member in enumerate(members):
+            due = start + (turn + place / count) * PERIOD_SECS
+            if (wait := due - time.monotonic()) > 0:
+                time.sleep(wait)
+            member.send(encoder, turn * ROWS)
+            member.hear()
+    ended = time.monotonic() - start
+    until = time.monotonic() + 20
+    while any(member.sent for member in members) and time.monotonic() < until:
+        for member in members:
+            member.hear()
+    print(
+        json.dumps(
+            {
+                "rows": count * int(secs / PERIOD_SECS) * ROWS,
+                "acked_rows": sum(member.acked for member in members),
+                "secs": ended,
+                "worst_ack_ms": max(member.worst for member in members) * 1e3,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
