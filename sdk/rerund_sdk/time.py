@@ -31,6 +31,7 @@ class Timelines(tuple[tuple[str, str], ...]):
     """The (name, type) of some timelines, sorted by name. Interned: the same timelines are the same object."""
 
     only_sequence: str | None  # its name, if it is one timeline of that type: by far the most common
+    places: dict[tuple[str, str], int]  # of each timeline
 
     _interned: ClassVar[dict[tuple[tuple[str, str], ...], Timelines]] = {}
 
@@ -40,6 +41,7 @@ class Timelines(tuple[tuple[str, str], ...]):
         timelines = cls._interned.get(key)
         if timelines is None:
             timelines = cls(key)
+            timelines.places = {timeline: place for place, timeline in enumerate(key)}
             timelines.only_sequence = key[0][0] if [type_name for _, type_name in key] == [SEQUENCE] else None
             timelines = cls._interned.setdefault(key, timelines)
         return timelines
@@ -74,6 +76,9 @@ def with_value(
     timelines: Timelines, values: tuple[int, ...], name: str, value: int, type_name: str = SEQUENCE
 ) -> TimePoint:
     """The point in time that differs from the given one on this timeline."""
+    place = timelines.places.get((name, type_name))
+    if place is not None:
+        return timelines, (*values[:place], value, *values[place + 1 :])
     types = dict(timelines)
     now = dict(zip(types, values, strict=True))
     types[name] = type_name
