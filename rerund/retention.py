@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from rerund.errors import LogWriteError
 from rerund.recording import Recording, RecordingStats
 from rerund.space import Space
 from rerund.store import Store
@@ -40,7 +41,11 @@ class Retention:
         self._unmet = ""  # what was told that cannot be met
 
     def enforce(self, stopping: threading.Event) -> None:
-        """Remove what is beyond the limits."""
+        """Remove what is beyond the limits, unless its file system is away: then nothing is known of it."""
+        try:
+            self._space.check_place()
+        except LogWriteError:
+            return
         found = [(recording.stats(), recording) for recording in self._store.recordings()]
         found.sort(key=lambda each: each[0].last_write)
         size, count = sum(stats.bytes for stats, _ in found), len(found)

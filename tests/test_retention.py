@@ -91,6 +91,25 @@ def test_those_beyond_the_age_go(store: Store) -> None:
     assert _enforce(store, NO_LIMIT._replace(age_secs=2 * DAY)) == ["b"]
 
 
+def test_nothing_goes_while_the_file_system_is_away(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "lock").touch()
+    space = Space(home, NO_FLOOR)
+    store = Store(home, 1 << 30, Bells(), space)
+    store.load()
+    _make(store, "a", 9)
+    retention = Retention(store, space, NO_LIMIT._replace(age_secs=DAY))
+    home.rename(tmp_path / "away")
+    home.mkdir()
+    retention.enforce(threading.Event())
+    assert len(store.recordings()) == 1
+    home.rmdir()
+    (tmp_path / "away").rename(home)
+    retention.enforce(threading.Event())
+    assert store.recordings() == []
+
+
 def test_pinned_live_and_recent_ones_stay_and_it_is_said_once_that_the_limit_is_not_met(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
