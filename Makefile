@@ -1,7 +1,7 @@
 # make demo   robots, a daemon and a URL to see them at; Ctrl-C ends it
 # make test   everything that a change must pass
 # make check  the part of it that takes seconds: ruff and mypy
-# make bench  rerund beside Rerun: what a log call costs, rows a second, latency
+# make bench  rerund beside Rerun, Foxglove's SDK and Zenoh: what a call costs, rows a second, latency; ten minutes
 #
 # All of it works on a fresh machine with Python 3.10 or newer: what is needed is put into .venv, and what only the
 # system can give (browser, X server) is installed with apt where that is possible.
@@ -26,14 +26,14 @@ test: $(VENV)/.installed-test system-packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(PYTEST)
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile $(PYTEST)
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-test
+bench: $(VENV)/.installed-bench
 	$(BIN)/python -m tests.bench $(BENCH)
 
 system-packages:
@@ -49,6 +49,10 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/.installed-test
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
 	@touch $@
 
 clean:

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "mcap": "What does it cost beside Foxglove's SDK, which writes MCAP?",
     "end_to_end": "How fast do four processes get their data to the disk?",
     "latency": "How long until a viewer has a row?",
+    "messages": "How long from one process to another, beside Zenoh?",
     "late_viewer": "How fast does a viewer that comes late catch up?",
     "worst_call": "How long does a call of log take at the worst?",
     "many": "What if a thousand producers log?",

@@ -175,9 +175,7 @@ class RerunServer:
     """The official one."""
 
     def __init__(self, directory: Path, saves: bool) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         executable = Path(rerun_cli.__file__).with_name("rerun")  # the server itself, not the script that starts it
         mode = ["--save", str(directory / "rerun.rrd")] if saves else ["--serve-grpc"]
         self._command = [executable, *mode, "--port", str(port), "--server-memory-limit", "8GiB"]
@@ -198,6 +196,13 @@ class RerunServer:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _wait_for_port(port: int) -> None:
