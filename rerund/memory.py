@@ -15,7 +15,7 @@ import os
 from typing import Final, NamedTuple
 
 from rerund.readers import Readers
-from rerund.recent import RecentShare
+from rerund.share import Share
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ LARGEST_WINDOW: Final = 16 * MIB  # a producer needs no more to keep its socket 
 SMALLEST_WINDOW: Final = 16 << 10  # what is larger is sent in turns (credits.py)
 _STREAM_BYTES: Final = MIB // 2  # of one gRPC stream, about: what the library has of it before we do
 _ID_BYTES: Final = 120  # of one chunk id in a set
+_FEWEST_IDS: Final = 256  # of one recording: what producers may have to send again is bounded, too
+_SMALLEST_CACHE: Final = MIB
 _FULL: Final = 0.9  # of the limit
 _ROOM_AGAIN: Final = 0.8
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -49,7 +51,8 @@ class Memory:
         self.shortage = ""
         self.used = 0
         self.readers = Readers(limit // 4)
-        self.ids = RecentShare(limit // 16 // _ID_BYTES)
+        self.ids = Share(limit // 16 // _ID_BYTES // 2, _FEWEST_IDS)  # of which recordings remember two generations
+        self.caches = Share(limit // 8, _SMALLEST_CACHE)  # bytes that pages want again
         self._producers = 0
         self.look()
 

@@ -7,35 +7,15 @@ producer may have to send again is bounded likewise (credits.py).
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final
-from weakref import WeakSet
 
-_FEWEST: Final = 256
-
-
-class RecentShare:
-    """What all recordings together remember."""
-
-    def __init__(self, ids: int) -> None:
-        self._ids = ids
-        self._users: WeakSet[Any] = WeakSet()
-
-    def join(self, user: object) -> None:
-        self._users.add(user)
-
-    def leave(self, user: object) -> None:
-        self._users.discard(user)
-
-    @property
-    def each(self) -> int:
-        """Ids of a generation, of which each recording has two."""
-        return max(_FEWEST, self._ids // 2 // max(len(self._users), 1))
+from rerund.share import Share
 
 
 class RecentIds:
     """The last `most` ids that were added, and at most as many before: two generations, the older dropped whole."""
 
-    def __init__(self, count: int, share: RecentShare | None = None) -> None:
+    def __init__(self, count: int, share: Share | None = None) -> None:
+        """share: of ids in one generation; None: `count` of them."""
         self._count = count
         self._share = share
         self._older: set[bytes] = set()

@@ -91,6 +91,7 @@ class Recording:
         self._opening = threading.Lock()
         self._writing = threading.Lock()  # held by the intake thread, and by others only to close the last segment
         self.readers = memory.readers if memory is not None else None
+        self.caches = memory.caches if memory is not None else None
         self._recent = RecentIds(RECENT_CHUNKS, memory.ids if memory is not None else None)
         self._store_infos: set[bytes] = set()  # what they say
         self._new_store_infos: set[bytes] = set()  # those not yet in the log

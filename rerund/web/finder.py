@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rerund.describe import open_chunk
-from rerund.index import FIRST, NO_TIMELINE, REPEATED, Records, SegmentIndex
+from rerund.index import FIRST, NO_TIMELINE, RECORD_DTYPE, REPEATED, Records, SegmentIndex
 from rerund.recording import Recording
 from rerund_sdk import rrd
 from rerund_sdk.chunk_reader import Chunk
@@ -60,6 +60,9 @@ class Finder:
         self._named = 0  # names that were looked at for timelines
         self._chunks: OrderedDict[tuple[int, int], Chunk] = OrderedDict()
         self._chunk_bytes = 0
+        self._share = recording.caches
+        if self._share is not None:
+            self._share.join(self)
         self._lock = threading.Lock()
 
     def temporal(
@@ -131,7 +134,7 @@ class Finder:
             self._learn(chunk)
             if keep and self._chunks.setdefault(key, chunk) is chunk:
                 self._chunk_bytes += _size(chunk)
-                while self._chunk_bytes > _KEPT_CHUNK_BYTES and len(self._chunks) > 1:
+                while self._chunk_bytes > self._most(_KEPT_CHUNK_BYTES) and len(self._chunks) > 1:
                     self._chunk_bytes -= _size(self._chunks.popitem(last=False)[1])
         return chunk
 
@@ -202,9 +205,14 @@ class Finder:
         view.load()
         self._loaded[segment] = None
         self._loaded.move_to_end(segment)
-        while len(self._loaded) > 1 and sum(self._segments[n].loaded for n in self._loaded) > _KEPT_RECORDS:
+        most = self._most(_KEPT_RECORDS * RECORD_DTYPE.itemsize) // RECORD_DTYPE.itemsize
+        while len(self._loaded) > 1 and sum(self._segments[n].loaded for n in self._loaded) > most:
             self._segments[self._loaded.popitem(last=False)[0]].unload()
         return view
+
+    def _most(self, kept_bytes: int) -> int:
+        """How much of `kept_bytes` may be kept: pages into many recordings share the memory for it."""
+        return kept_bytes if self._share is None else min(kept_bytes, self._share.each // 2)
 
     def _number(self, entity: str) -> int:
         return self._index.names.find(entity)
