@@ -85,10 +85,14 @@ class Collector:
         by_producer: dict[str, list[SpillFile]] = {}
         for file in _files(self._directory):
             by_producer.setdefault(file.producer, []).append(file)
-        for files in by_producer.values():
+        for producer, files in by_producer.items():
             with _owned(files) as is_ours:
-                if is_ours:
+                if is_ours and set(files) == self._files_of(producer):
                     self._take_in(sorted(files, key=lambda file: (file.queue, file.number)), stopping)
+
+    def _files_of(self, producer: str) -> set[SpillFile]:
+        """All, once one of them is unlocked: it may have ended between the look at the directory and the locks."""
+        return {file for file in _files(self._directory) if file.producer == producer}
 
     def _take_in(self, files: list[SpillFile], stopping: threading.Event) -> None:
         for file in files:

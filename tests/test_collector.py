@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from rerund import collector
 from rerund.bell import Bells
 from rerund.recording import Recording
 from rerund_sdk import messages, rrd
@@ -96,6 +98,27 @@ def test_files_of_a_producer_that_lives_are_left_alone_until_it_ends(home: Home)
     alive[0].leave()
     wait_until(lambda: _gone(home))
     assert scalars_in(daemon.segments(), "/a") == [0.0, 9.0, 1.0, 2.0]
+
+
+def test_files_that_came_after_the_look_are_taken_in_with_the_others_in_order(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for queue in "20":
+        _spill(home, queue, [_scalar(float(queue))]).leave()
+    for path in home.spilled():
+        os.utime(path, (1, 1))
+    listed = collector._files(home.state / "spill")
+    stale = [[file for file in listed if file.queue == "2"]]
+    monkeypatch.setattr(collector, "_files", lambda _: stale.pop() if stale else listed)
+    taken: list[list[str]] = []
+    monkeypatch.setattr(
+        collector.Collector, "_take_in", lambda _self, files, _stopping: taken.append([file.queue for file in files])
+    )
+    collecting = collector.Collector(home.state / "spill", None, None, False)  # type: ignore[arg-type]
+    collecting.collect(threading.Event())
+    assert taken == []
+    collecting.collect(threading.Event())
+    assert taken == [["0", "2"]]
 
 
 def test_a_tail_torn_by_a_kill_costs_the_torn_message_alone(home: Home) -> None:
