@@ -10,6 +10,7 @@ const MOST_NODES = 600;
 const STEPS_OF_ALL = 4e7; // pairs that the layout may look at
 const LENGTH = 60; // of an edge at rest
 const DIRECTED = 2;
+const USUAL_SIZE = [400, 260] as const; // of a view, in pixels
 
 interface Node {
   key: string;
@@ -119,11 +120,12 @@ export function GraphView({ paths }: { paths: string[] }) {
   const [xs, ys] = [0, 1].map((axis) => [...places.values()].map((place) => place[axis]!)) as [number[], number[]];
   const room = LENGTH * 0.7;
   const [left, top] = [Math.min(0, ...xs) - room, Math.min(0, ...ys) - room];
-  const box = `${left} ${top} ${Math.max(0, ...xs) + room - left} ${Math.max(0, ...ys) + room - top}`;
+  const [width, height] = [Math.max(0, ...xs) + room - left, Math.max(0, ...ys) + room - top];
+  const unit = Math.max(width / USUAL_SIZE[0], height / USUAL_SIZE[1]); // about a pixel of the screen
   const hidden = graph.nodes.size - places.size;
   return (
     <>
-      <svg class="graph" viewBox={box} role="img" aria-label={`Graph of ${graph.nodes.size} nodes and ${graph.edges.length} edges`}>
+      <svg class="graph" viewBox={`${left} ${top} ${width} ${height}`} role="img" aria-label={`Graph of ${graph.nodes.size} nodes and ${graph.edges.length} edges`}>
         <defs>
           <marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">
             <path d="M0 0 L8 4 L0 8z" class="tip" />
@@ -132,15 +134,15 @@ export function GraphView({ paths }: { paths: string[] }) {
         {graph.edges.map(({ from, to, isDirected }, n) => {
           const [a, b] = [places.get(from), places.get(to)];
           if (!a || !b) return null;
-          const end = shortened(a, b, graph.nodes.get(to)!.radius);
-          return <line key={n} x1={a[0]} y1={a[1]} x2={end[0]} y2={end[1]} {...(isDirected && { "marker-end": "url(#tip)" })} />;
+          const end = shortened(a, b, graph.nodes.get(to)!.radius * unit);
+          return <line key={n} x1={a[0]} y1={a[1]} x2={end[0]} y2={end[1]} stroke-width={1.3 * unit} {...(isDirected && { "marker-end": "url(#tip)" })} />;
         })}
         {[...places].map(([key, [x, y]]) => {
           const { label, color, radius } = graph.nodes.get(key)!;
           return (
             <g key={key} class="node">
-              <circle cx={x} cy={y} r={radius} fill={color} />
-              <text x={x} y={y - radius - 4}>
+              <circle cx={x} cy={y} r={radius * unit} fill={color} />
+              <text x={x} y={y - (radius + 4) * unit} font-size={12 * unit}>
                 {label}
               </text>
             </g>

@@ -31,6 +31,8 @@ import type { Label } from "./subject";
 const FIT_ROOM = 1.1;
 const SLOW_MS = 40; // a painting that holds up the next frame so long is followed by a rest
 const REST = 2; // times what it took
+const LETTER_PIXELS = 3.5; // half of a letter of a label, about
+const LINE_PIXELS = 13;
 const MOST_POSES = 2000; // of one entity that draws more than one mesh
 
 interface Drawn {
@@ -220,13 +222,19 @@ export class Stage {
     this.paintSoon();
   }
 
+  /** Labels above their places; of those that would lie on one another the first is shown. */
   private placeLabels(): void {
     const { clientWidth, clientHeight } = this.element;
+    const shown: [x: number, y: number, halfWidth: number][] = [];
     for (const { group, labels } of this.drawn.values()) {
-      for (const { at, element } of labels) {
+      for (const { at, text, element } of labels) {
         const place = at.clone().applyMatrix4(group.matrixWorld).project(this.camera);
-        element.hidden = place.z > 1 || Math.abs(place.x) > 1 || Math.abs(place.y) > 1;
-        element.style.transform = `translate(${((place.x + 1) / 2) * clientWidth}px, ${((1 - place.y) / 2) * clientHeight}px) translate(-50%, -100%)`;
+        const [x, y, half] = [((place.x + 1) / 2) * clientWidth, ((1 - place.y) / 2) * clientHeight, text.length * LETTER_PIXELS];
+        const isOutside = place.z > 1 || Math.abs(place.x) > 1 || Math.abs(place.y) > 1;
+        element.hidden = isOutside || shown.some((other) => Math.abs(other[0] - x) < other[2] + half && Math.abs(other[1] - y) < LINE_PIXELS);
+        if (element.hidden) continue;
+        shown.push([x, y, half]);
+        element.style.transform = `translate(${x}px, ${y}px) translate(-50%, -100%)`;
       }
     }
   }

@@ -8,6 +8,8 @@ import { theme } from "../../theme";
 import { colorAt } from "./colors";
 import { cleared, fitted, Zoom } from "./zoom";
 
+const MOST_CHANNELS = 4; // so few at the end are colours or the like, and no picture's width
+
 interface TensorData {
   shape: Iterable<number | bigint>;
   names: Iterable<string> | null;
@@ -53,7 +55,8 @@ export function TensorView({ paths }: { paths: string[] }) {
   const tensor = useMemo(() => tensorOf(component, range), [component, range]);
 
   const count = tensor?.shape.length ?? 0;
-  const [down, across] = axes.value ?? [count - 2, count - 1]; // down is -1 for a row
+  const last = count > 2 && tensor!.shape[count - 1]! <= MOST_CHANNELS ? count - 2 : count - 1;
+  const [down, across] = axes.value ?? [last - 1, last]; // down is -1 for a row
   const others = Array.from({ length: count }, (_, n) => n).filter((n) => n !== down && n !== across);
   const start = tensor ? others.reduce((sum, n) => sum + placeIn(tensor, places.value, n) * tensor.strides[n]!, 0) : 0;
   const valueAt = (x: number, y: number) => Number(tensor!.buffer[start + x * (tensor!.strides[across] ?? 0) + y * (tensor!.strides[down] ?? 0)]);
