@@ -109,8 +109,8 @@ class Server(Protocol):
     grpc: str  # for viewers
     pid: int
 
-    def restart(self) -> None:
-        """Kill it, and start it again at the same place."""
+    def restart(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """End it by that signal, and start it again at the same place."""
 
     def stop(self) -> None: ...
 
@@ -158,8 +158,11 @@ class OurServer:
         self.grpc: str = daemon["grpc"]
         self.http: str = daemon["http"]
 
-    def restart(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+    def restart(self, how: signal.Signals = signal.SIGKILL) -> None:
+        if how == signal.SIGKILL:
+            os.kill(self.pid, how)
+        else:
+            self.stop()
         ports = [url.removesuffix("/proxy").rpartition(":")[2] for url in (self.grpc, self.http)]
         self._start("--grpc-port", ports[0], "--http-port", ports[1])
 
@@ -188,8 +191,8 @@ class RerunServer:
         self.pid = self._process.pid
         _wait_for_port(self._port)
 
-    def restart(self) -> None:
-        self._process.kill()
+    def restart(self, how: signal.Signals = signal.SIGKILL) -> None:
+        self._process.send_signal(how)
         self._process.wait()
         self._start()
 
