@@ -1,7 +1,7 @@
 """How many may be connected: refused in a sentence before descriptors or memory run out, not by an error after it.
 
 Each way in counts its own: producers, HTTP connections, gRPC streams, subscriptions. File descriptors are counted for
-all together; the last tenth is for the logs of those who are in already. So is memory (memory.py).
+all together, and some are left for the logs of those who are in already. So is memory (memory.py).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import sys
 import time
 from typing import Final
 
@@ -16,9 +17,13 @@ from rerund.memory import Memory
 
 log = logging.getLogger(__name__)
 
-_FOR_NEWCOMERS: Final = 0.9  # of the file descriptors
+_FOR_NEWCOMERS: Final = 0.9  # of the file descriptors...
+_MANY: Final = 1 << 16  # ...if they are so many; else fewer, as a burst of connections takes them before we look
+_FOR_NEWCOMERS_IF_FEW: Final = 0.5
+_FOR_ANYBODY_IF_FEW: Final = 0.6
 _RECOUNT_SECS: Final = 0.2
 _RECOUNT_IF_FULL_SECS: Final = 0.01
+_MORE_FILES: Final = "raise `ulimit -n`, or LimitNOFILE="
 
 
 class Limits:
@@ -45,18 +50,20 @@ class Limits:
 
     def is_short_of_files(self) -> bool:
         """Whether newcomers are not even to be kept for their question."""
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return most != resource.RLIM_INFINITY and self._open_files(most) > most * _FOR_NEWCOMERS
+        most = files_in_all()
+        return self._open_files(most) > most * (_FOR_NEWCOMERS if most >= _MANY else _FOR_NEWCOMERS_IF_FEW)
+
+    def is_nearly_out_of_files(self) -> bool:
+        """Whether they might run out before anybody is asked; looked at anew, so not for every connection."""
+        most = files_in_all()
+        return most < _MANY and _count_open(most) > most * _FOR_ANYBODY_IF_FEW
 
     def _open_files(self, most: int) -> int:
         """Counted now and then, as that takes long where there are many; in between, one more at every question."""
         self._open += 1
-        patience = _RECOUNT_SECS if self._open <= most * _FOR_NEWCOMERS else _RECOUNT_IF_FULL_SECS
+        patience = _RECOUNT_SECS if self._open <= most * _FOR_NEWCOMERS_IF_FEW else _RECOUNT_IF_FULL_SECS
         if time.monotonic() - self._counted > patience:
-            try:
-                self._open = sum(1 for _ in os.scandir("/dev/fd"))
-            except OSError:  # there is not even one left
-                self._open = most
+            self._open = _count_open(most)
             self._counted = time.monotonic()
         return self._open
 
@@ -68,6 +75,18 @@ class Limits:
         if needs_files and self._memory is not None and self._memory.shortage:
             return self._memory.shortage
         if needs_files and self.is_short_of_files():
-            most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            return f"the daemon has nearly all of its {most} file descriptors open: raise `ulimit -n`, or LimitNOFILE="
+            return f"the daemon has too many of its {files_in_all()} file descriptors open: {_MORE_FILES}"
         return ""
+
+
+def files_in_all() -> int:
+    """How many file descriptors this process may have."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return most if most != resource.RLIM_INFINITY else sys.maxsize
+
+
+def _count_open(most: int) -> int:
+    try:
+        return sum(1 for _ in os.scandir("/dev/fd"))
+    except OSError:  # there is not even one left
+        return most

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, cast
@@ -11,9 +14,14 @@ import zmq
 from rerund import ports
 from rerund.errors import ConfigError
 from rerund.guard import Door
+from rerund.limits import Limits
 from rerund_sdk import wire
 
-_BACKLOG: Final = 1024  # producers that connect at once
+log = logging.getLogger(__name__)
+
+_BACKLOG: Final = 128  # producers that connect at once; others try again
+_LOOK_SECS: Final = 0.02
+_SHUT: Final = ".shut"
 _WAITING_MESSAGES: Final = 64  # per peer, in memory before the intake takes them; the rest waits in its socket
 _JOINED_BYTES: Final = 4 << 20  # producers may join small messages to one frame
 _WAITING_ACKS: Final = 10_000  # acks that wait for one peer; more are dropped: each says all that the last one said
@@ -67,6 +75,49 @@ def remove_socket(endpoint: str) -> None:
     scheme, _, path = endpoint.partition("://")
     if scheme == "ipc":
         Path(path).unlink(missing_ok=True)
+        Path(path + _SHUT).unlink(missing_ok=True)
+
+
+class Entrance:
+    """UNIX sockets that cannot be found while file descriptors are short.
+
+    When none is left for a connection to one, ZeroMQ aborts the process, and it asks nobody before it takes one. So
+    their files are given another name in time, by a thread that waits for nothing else: who comes then finds no daemon
+    and tries again. Connections that stand are not touched.
+    """
+
+    def __init__(self, endpoints: Sequence[str], limits: Limits) -> None:
+        self._paths = [Path(endpoint[len("ipc://") :]) for endpoint in endpoints if endpoint.startswith("ipc:")]
+        self._limits = limits
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="rerund-entrance", daemon=True)
+
+    def watch(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Watch no more. Idempotent."""
+        self._ended.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        is_shut = False
+        while not self._ended.wait(_LOOK_SECS):
+            if self._limits.is_nearly_out_of_files() == is_shut:
+                continue
+            is_shut = not is_shut
+            for path in self._paths:
+                shut = path.with_name(path.name + _SHUT)
+                with contextlib.suppress(FileNotFoundError):
+                    path.rename(shut) if is_shut else shut.rename(path)
+            if is_shut:
+                log.warning(
+                    "nobody new finds the daemon until fewer of its file descriptors are open: raise `ulimit -n`"
+                )
+            else:
+                log.warning("newcomers find the daemon again")
 
 
 def _is_open(endpoint: str) -> bool:

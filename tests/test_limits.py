@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import grpc
 import pytest
+import zmq
 
 import rerund_sdk as rr
 from rerund.grpc_edge import SERVICE
@@ -165,7 +166,7 @@ def test_no_file_descriptors_for_newcomers_is_said_and_those_who_are_in_go_on(da
         wait_until(lambda: "300 file descriptors open: raise `ulimit -n`" in daemon.said())
         for number in range(2, 20):  # a new file among them
             producer.append_and_wait(blob(100_000), chunk("run", "/a", [1.0], [number]))
-        most = _settled_files(daemon.process.pid) + 20
+        most = int(_settled_files(daemon.process.pid) / 0.55)  # newcomers are still heard, but not let in
         resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (most, hard))
         with RawProducer(daemon.ingest, "other", greet=False) as newcomer:
             newcomer.send(newcomer.hello())
@@ -173,6 +174,26 @@ def test_no_file_descriptors_for_newcomers_is_said_and_those_who_are_in_go_on(da
         assert daemon.status()["producers"]
     wait_until(lambda: _status(where)[0] == 200)
     assert "Traceback" not in daemon.said() and "Too many open files" not in daemon.said()
+
+
+@pytest.mark.timeout(120)
+def test_a_burst_of_more_producers_than_file_descriptors_harms_nobody(daemon: Daemon) -> None:
+    assert daemon.process is not None
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, 2000)
+    with context, RawProducer(daemon.ingest) as first, ExitStack() as stack:
+        _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (1100, hard))
+        for _ in range(1500):
+            producer = stack.enter_context(RawProducer(daemon.ingest, greet=False, context=context))
+            producer.send(producer.hello())
+        wait_until(lambda: "nobody new finds the daemon until fewer of its file descriptors" in daemon.said())
+        for number in range(20):
+            first.append_and_wait(chunk("run", "/a", [1.0], [number]))
+        stack.close()
+        wait_until(lambda: "newcomers find the daemon again" in daemon.said())
+        with RawProducer(daemon.ingest, "other") as late:
+            late.append_and_wait(chunk("other", "/a", [1.0], [1]))
 
 
 def _settled_files(pid: int) -> int:
