@@ -124,7 +124,7 @@ class SegmentIndex:
         """Keep the records that are good and chain from the segment's first message on; count them again.
 
         The last message's are kept only if the header says that they are all there.
-        content: the segment. check_bodies: a body that begins with a zero has not reached the disk.
+        content: the segment. check_bodies: see that the messages lie there.
         Returns whether `totals.first` is known.
         """
         segment_size = len(content)
@@ -153,9 +153,8 @@ class SegmentIndex:
         fits = firsts["offset"] == np.concatenate(([self.totals.end], ends[:-1])).astype(np.uint64)
         fits &= (ends <= segment_size) & (firsts["size"] >= rrd.MESSAGE_HEADER_SIZE)
         if content is not None:
-            has_body = fits & (firsts["size"] > rrd.MESSAGE_HEADER_SIZE)
-            bodies = (firsts["offset"] + np.uint64(rrd.MESSAGE_HEADER_SIZE))[has_body]
-            fits[has_body] = np.frombuffer(content, np.uint8)[bodies] != 0
+            inside = np.flatnonzero(fits)
+            fits[inside] = _lie_there(firsts[inside], content)
         good = len(fits) if fits.all() else int(np.argmin(fits))
         own = firsts[:good][(firsts["flags"][:good] & REPEATED) == 0]
         self.totals = self.totals._replace(
@@ -320,6 +319,18 @@ class SegmentIndex:
             self._fd = -1
 
 
+def _lie_there(firsts: Records, content: memoryview) -> npt.NDArray[np.bool_]:
+    """Whether messages have the headers that belong to them, and bodies that do not begin with a zero."""
+    data = np.frombuffer(content, np.uint8)
+    places = firsts["offset"][:, None] + np.arange(rrd.MESSAGE_HEADER_SIZE, dtype=np.uint64)
+    kinds, lengths = data[places].view("<u8").T
+    good: npt.NDArray[np.bool_] = kinds == firsts["kind"]
+    good &= lengths == firsts["size"] - np.uint64(rrd.MESSAGE_HEADER_SIZE)
+    has_body = good & (lengths > 0)
+    good[has_body] = data[(firsts["offset"] + np.uint64(rrd.MESSAGE_HEADER_SIZE))[has_body]] != 0
+    return good
+
+
 def _records(offset: int, entry: IndexEntry, repeated: bool, names: Names) -> list[bytes]:
     flags = FIRST | (STATIC if entry.static else 0) | (REPEATED if repeated else 0)
     entity = names.number(entry.entity_path)
@@ -365,11 +376,11 @@ class Index:
         """Append records of messages in the last segment. Raises OSError."""
         self.segments[-1].add(places, self.names)
 
-    def release(self) -> None:
-        """Write down what is known and close the files. Raises OSError."""
+    def release(self, *, left_well: bool = True) -> None:
+        """Write down what is known and close the files. left_well: a power cut takes nothing. Raises OSError."""
         if self.segments:
             try:
-                self.segments[-1].write_totals(released=True)
+                self.segments[-1].write_totals(released=left_well)
             finally:
                 self.segments[-1].release()
 

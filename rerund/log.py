@@ -215,6 +215,11 @@ class Log:
             return os.dup(self._fd)
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
+    @property
+    def has_unsynced(self) -> bool:
+        """Something here would be taken; not what was taken and is on its way."""
+        return bool(self._unsynced)
+
     def put_back(self, files: Sequence[UnsyncedFile], *, with_names: bool) -> None:
         """They could not be forced to the disk: the first failed, the others were not tried.
 

@@ -382,9 +382,10 @@ class Recording:
     def release(self) -> None:
         """Close files and forget what can be read again: nobody logs here for now."""
         self.write_index()
+        is_synced = not self.log.has_unsynced
         self.log.release()
         try:
-            self.index.release()
+            self.index.release(left_well=is_synced)
         except OSError as error:
             log.error("the index cannot be written (%s): %s", error.strerror or error, self.directory)
         self._recent.clear()

@@ -11,6 +11,7 @@ while it is not, it is not called synced.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable, Sequence
@@ -95,6 +96,10 @@ def put_anew(path: Path, write: Callable[[int], None]) -> None:
         write(fd)
         os.fsync(fd)
         unnamed.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unnamed.unlink()  # it takes room, and the next one must not be it
+        raise
     finally:
         os.close(fd)
     sync_file(path.parent)

@@ -56,6 +56,7 @@ class Run:
                     for _, reached in commits.synced():
                         self.disk.say(reached)
             commits.stop([producer])
+            commits.synced()
             recording.release()
 
     def _append(self, recording: Recording, chance: random.Random) -> None:

@@ -87,11 +87,28 @@ def test_a_log_that_was_left_well_is_not_read_to_be_opened(tmp_path: Path) -> No
     recording = _recording(tmp_path)
     batch = [blob(5000) for _ in range(3)]
     _append(recording, *batch)
+    recording.log.never_sync()  # nobody minds
     recording.release()
     path = recording.log.segments[0].path
     _blank(path, rrd.STREAM_HEADER_SIZE + 5000 + HEAD, rrd.STREAM_HEADER_SIZE + 10_000)
     again = _recording(tmp_path)
     assert again.log.segments[0].end == rrd.STREAM_HEADER_SIZE + 15_000
+
+
+def test_a_log_whose_last_sync_failed_was_not_left_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, syncing = _Disk(monkeypatch), _Syncing(tmp_path)
+    producer = _producer(syncing.recording)
+    assert syncing.write_and_sync(producer) == {producer: 1}
+    disk.fails = True
+    assert syncing.write_and_sync(producer) == {}
+    syncing.commits.stop([producer])
+    syncing.commits.synced()
+    path, end = syncing.recording.log.segments[0].path, syncing.recording.end.offset
+    syncing.recording.release()
+    disk.fails = False
+    _blank(path, end - len(chunk("run", "/a", [1.0], [1]).data) + HEAD, end)
+    again = _recording(tmp_path)
+    assert len(_content(again)) == 1
 
 
 @pytest.mark.parametrize("cut", [HEAD, HEAD + 1, 400])

@@ -37,6 +37,12 @@ class Truncate(NamedTuple):
     size: int
 
 
+class Born(NamedTuple):
+    """A new file, perhaps with the number of one that is gone."""
+
+    file: int
+
+
 class Name(NamedTuple):
     """From here on `path` is that file or directory; None: it is not there."""
 
@@ -55,7 +61,7 @@ class Said(NamedTuple):
     fact: Any
 
 
-Operation = Write | Truncate | Name | Sync | Said
+Operation = Write | Truncate | Born | Name | Sync | Said
 
 
 class Disk:
@@ -131,7 +137,8 @@ class Disk:
             is_new = flags & os.O_CREAT and not os.path.exists(path)  # noqa: PTH110 - bytes, too
             fd = real(path, flags, *rest, **options)
             if is_new:
-                self._note(Name(Path(path), os.fstat(fd).st_ino))
+                file = os.fstat(fd).st_ino
+                self._note(Born(file), Name(Path(path), file))
             return fd
 
         return open_
@@ -219,7 +226,9 @@ class _Files:
         self.contents: dict[int, bytearray] = {}
 
     def do(self, operation: Operation) -> None:
-        if isinstance(operation, Write):
+        if isinstance(operation, Born):
+            self.contents[operation.file] = bytearray()
+        elif isinstance(operation, Write):
             content = self.contents.setdefault(operation.file, bytearray())
             content.extend(bytes(max(0, operation.offset - len(content))))
             content[operation.offset : operation.offset + len(operation.data)] = operation.data
@@ -244,7 +253,11 @@ class _Reordered(_Files):
 
     def do(self, operation: Operation) -> None:
         super().do(operation)
-        if isinstance(operation, (Write, Truncate)):
+        if isinstance(operation, Born):
+            self._safe.do(operation)
+            self._dirty.pop(operation.file, None)
+            self._dead.pop(operation.file, None)
+        elif isinstance(operation, (Write, Truncate)):
             self._dirty.setdefault(operation.file, []).append(operation)
         elif isinstance(operation, Sync):
             written = self._dirty.pop(operation.file, [])
