@@ -142,9 +142,7 @@ def _no_server(sdk: str) -> dict[str, str]:
     with scratch() as directory:
         port = free_port()
         address = f"tcp://127.0.0.1:{port}" if sdk == "rerund" else f"rerun+http://127.0.0.1:{port}/proxy"
-        program = _start(sdk, address, _BURST, directory)
-        said = _end(program, secs=40)
-        took = time.monotonic() - said["ended"] if said else 0.0
+        found = _burst_and_end("no server", _start(sdk, address, _BURST, directory))
         kept = 0
         if sdk == "rerund":
             server = OurServer(directory)
@@ -153,27 +151,28 @@ def _no_server(sdk: str) -> dict[str, str]:
             finally:
                 server.stop()
             kept = _rows(directory, "/images")
-        return {
-            "no server: longest call of 400 images": _ms(said["worst"]) if said else "never returns",
-            "   end of the program after its last line": f"{took:.1f} s" if said else "killed after 40 s",
-            "   images that are left when a server is started": f"{kept} of 400",
-        }
+        return {**found, "   images that are left when a server is started": f"{kept} of 400"}
 
 
 def _server_stands_still(sdk: str) -> dict[str, str]:
     with _server(sdk) as (server, directory):
         os.kill(server.pid, signal.SIGSTOP)
-        said = _end(_start(sdk, server.address, _BURST, directory), secs=40)
-        took = time.monotonic() - said["ended"] if said else 0.0
+        found = _burst_and_end("server stands still", _start(sdk, server.address, _BURST, directory))
         os.kill(server.pid, signal.SIGCONT)
         if sdk == "rerund":
             _wait_for(lambda: _rows(directory, "/images") == 400)
         server.stop_writing()
-        return {
-            "server stands still: longest call of 400 images": _ms(said["worst"]) if said else "never returns",
-            "   end of the program after its last line": f"{took:.1f} s" if said else "killed after 40 s",
-            "   images that are left when it goes on": f"{_rows(directory, '/images')} of 400",
-        }
+        return {**found, "   images that are left when it goes on": f"{_rows(directory, '/images')} of 400"}
+
+
+def _burst_and_end(what: str, program: subprocess.Popen[str]) -> dict[str, str]:
+    """How a program fares that nobody takes anything from."""
+    said = _end(program, secs=40)
+    took = time.monotonic() - said["ended"] if said else 0.0
+    return {
+        f"{what}: longest call of 400 images": _ms(said["worst"]) if said else "never returns",
+        "   end of the program after its last line": f"{took:.1f} s" if said else "killed after 40 s",
+    }
 
 
 def _forked(sdk: str) -> dict[str, str]:
