@@ -19,7 +19,7 @@ import html
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
@@ -31,6 +31,8 @@ from rerund.tokens import Gate
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ACTION_PREFIX = "/api/actions/"
+# Of a request: whether who asks may do everything. Newer versions of aiohttp want a key of their own kind
+MAY_ACT: Any = web.RequestKey("may_act", bool) if hasattr(web, "RequestKey") else "may_act"
 GRPC_WEB_PREFIX = "/rerun.sdk_comms.v1alpha1.MessageProxyService/"
 
 _COMMON_HEADERS = {
@@ -91,7 +93,7 @@ class Access:
         if is_grpc_web and request.method == "OPTIONS":  # a browser asks what it may do, and never shows a token
             return None
         permission = self._permission(request)
-        request["may_act"] = permission is Permission.FULL
+        request[MAY_ACT] = permission is Permission.FULL
         if not permission.may_read:
             return _without_token(permission)
         is_action = request.method not in ("GET", "HEAD") and not is_grpc_web

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from rerund.errors import SaveError
 from rerund.recording import Recording
-from rerund.web.access import ACTION_PREFIX
+from rerund.web.access import ACTION_PREFIX, MAY_ACT
 from rerund.web.source import Source
 from rerund_sdk.errors import RerundError
 
@@ -56,7 +56,7 @@ class Actions:
         return web.json_response({"may_act": may_act, "save_dir": save_dir}, headers={"Cache-Control": "no-store"})
 
     def _may_act(self, request: web.Request) -> bool:
-        return bool(request["may_act"]) and (self._wants_token or is_own_user(request.transport))
+        return bool(request[MAY_ACT]) and (self._wants_token or is_own_user(request.transport))
 
     async def _act(self, request: web.Request) -> web.Response:
         action = self._actions.get(request.match_info["name"])
