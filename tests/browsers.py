@@ -39,13 +39,15 @@ def chromium() -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def opened(url: str, browser: Browser, *, width: int = 1200, height: int = 800) -> Iterator[Page]:
-    """A page of a fresh profile. At its end it must have asked nobody but its daemon, and broken no policy."""
+    """A page of a fresh profile. It must ask nobody but its daemon, break no policy, and not fail."""
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
     asked: list[str] = []
     refused: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: refused.append(message.text) if "Content Security" in message.text else None)
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
     page.goto(url)
     try:
         yield page
@@ -54,6 +56,7 @@ def opened(url: str, browser: Browser, *, width: int = 1200, height: int = 800) 
     own = "/".join(url.split("/")[:3])
     assert [each for each in asked if not each.startswith((own, own.replace("http", "ws", 1), "blob:"))] == []
     assert refused == []
+    assert failures == [], failures
 
 
 def wait_until(page: Page, get: Callable[[], T], secs: float = 30.0) -> T:

@@ -51,6 +51,7 @@ def show(output: Path | None, seconds: float | None) -> None:
         with _programs(recording) as processes:
             _tell(processes, recording, seconds)
         lifecycle.start()  # in case that somebody stopped it meanwhile
+        print("saving it ...", flush=True)  # of a long run that takes a while
         saved = lifecycle.request(
             "save", timeout=SAVE_SECS, recording=f"{APPLICATION_ID}/{recording}", path=str(file), follow=False
         )

@@ -120,7 +120,7 @@ class PlotData {
     if (!asked || mode.peek() !== "follow" || shift.peek() || this.skipped.peek() || !lines.length) return null;
     if (asked.timeline !== line.name || asked.bins !== bins || low < asked.low || high < asked.high) return null;
     if (lines.some((each) => each.times.length > bins * APPEND_LIMIT * 2)) return null;
-    return Math.min(...lines.map((each) => lastTime(each)));
+    return Math.max(low, Math.min(...lines.map((each) => lastTime(each)))); // of a line without points there may be some
   }
 
   private parse(sent: SentSeries[], buffer: ArrayBuffer, offset: number, line: Timeline): Line[] {
@@ -199,6 +199,10 @@ function stylesOf(latest: Latest, sources: Source[], lines: Line[]): Style[] {
   });
 }
 
+/** What uPlot has for a line at a place; where it has none, null or undefined. */
+type Value = number | null | undefined;
+const isThere = (value: Value): value is number => value !== null && value !== undefined && !Number.isNaN(value);
+
 function options(lines: Line[], styles: Style[], width: number, height: number): uPlot.Options {
   const dark = isDark();
   const axis = { stroke: dark ? "#8fa3aa" : "#5d6f78", grid: { stroke: dark ? "#222c31" : "#e6ecee", width: 1 }, ticks: { show: false } };
@@ -210,14 +214,14 @@ function options(lines: Line[], styles: Style[], width: number, height: number):
     legend: { live: true },
     scales: { x: { time: type === "timestamp", range: () => [plotRange.peek().low, plotRange.peek().high] } },
     series: [
-      { label: type === "sequence" ? "step" : "time", value: (_, x) => (x === null ? "–" : timeText(fromX(x, type), type)) },
+      { label: type === "sequence" ? "step" : "time", value: (_: uPlot, x: Value) => (isThere(x) ? timeText(fromX(x, type), type) : "–") },
       ...lines.map((line, n) => ({
         label: styles[n]?.name ?? line.label,
         stroke: styles[n]?.color ?? COLORS[dark ? "dark" : "light"][n % COLORS.dark.length]!,
         width: 1.5,
         spanGaps: true,
         points: { show: line.times.length < 40 },
-        value: (_: uPlot, y: number | null) => (y === null ? "–" : String(Number(y.toPrecision(7)))),
+        value: (_: uPlot, y: Value) => (isThere(y) ? String(Number(y.toPrecision(7))) : "–"),
       })),
     ],
     axes: [
@@ -264,7 +268,7 @@ function showValues(plot: uPlot): void {
   while (end >= 0 && times[end]! > x) end--;
   const places = plot.data.map((values) => {
     let at = end;
-    while (at >= 0 && (values[at] === null || values[at] === undefined)) at--;
+    while (at >= 0 && !isThere(values[at])) at--;
     return at < 0 ? null : at;
   });
   plot.setLegend({ idxs: places as number[] }, false);
