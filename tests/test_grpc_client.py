@@ -1,4 +1,4 @@
-"""Our own gRPC client against gRPC's library, and against damage."""
+"""Our gRPC client against gRPC's library, and against damage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pathlib import Path
 import grpc
 import pytest
 
-from rerund_sdk import hpack
 from rerund_sdk.grpc_client import CallFailed, GrpcConnection
 
 METHOD = "/service/Method"
@@ -169,29 +168,3 @@ def test_nobody_there_is_said() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(CallFailed, match="Connection refused"), connected(port):
         pass
-
-
-@pytest.mark.parametrize(
-    ("coded", "text"),  # as RFC 7541 shows them
-    [
-        ("f1e3c2e5f23a6ba0ab90f4ff", "www.example.com"),
-        ("a8eb10649cbf", "no-cache"),
-        ("25a849e95bb8e8b4bf", "custom-value"),
-        ("d07abe941054d444a8200595040b8166e082a62d1bff", "Mon, 21 Oct 2013 20:13:21 GMT"),
-        ("9d29ad171863c78f0b97c8e9ae82ae43d3", "https://www.example.com"),
-    ],
-)
-def test_coded_texts_are_read(coded: str, text: str) -> None:
-    data = bytes.fromhex(coded)
-    assert list(hpack.decode(b"\x00\x01a" + bytes((0x80 | len(data),)) + data)) == [("a", text)]
-
-
-def test_fields_come_back_as_they_were() -> None:
-    fields = [("a", ""), ("name", "x" * 127), ("long", "y" * 100_000)]
-    assert list(hpack.decode(hpack.encode(fields))) == fields
-
-
-@pytest.mark.parametrize("block", [b"\x00", b"\x00\x05a", b"\xff" * 10, b"\x00\x01a\x7f\xff\xff\xff\xff\xff\xff"])
-def test_a_damaged_header_block_is_a_value_error(block: bytes) -> None:
-    with pytest.raises(ValueError):
-        list(hpack.decode(block))
