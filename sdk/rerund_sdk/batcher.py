@@ -17,18 +17,17 @@ import atexit
 import logging
 import multiprocessing.util
 import os
-import re
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
 from rerund_sdk import sigterm
 from rerund_sdk.batch import Field, Row
+from rerund_sdk.batcher_config import BatcherConfig
 from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.errors import RerundError
 from rerund_sdk.messages import ArrowMsgWriter
@@ -52,55 +51,6 @@ _LINGER_SECS: Final = 0.0005  # for company, where the last rows did not come al
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
 CLOSE_SECS: Final = 2.0  # what the end of a program, or the change of a mode, waits for at most...
 LEAVE_SECS: Final = 0.6  # ...of which this is for the last word, and for writing down what was not delivered
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatcherConfig:
-    """When waiting rows are sent. Environment variables of the same meaning as Rerun's overrule the defaults."""
-
-    flush_tick_secs: float | None = None  # None: as the sink prefers, 0.2 s for files, at once for the daemon
-    flush_num_bytes: int = 2 * 1024 * 1024  # about; RERUN_FLUSH_NUM_BYTES
-    flush_num_rows: int = 2**63 - 1  # RERUN_FLUSH_NUM_ROWS
-    log_time: bool = True  # add that timeline to every row; RERUN_LOG_TIME
-    log_tick: bool = False  # likewise; RERUN_LOG_TICK
-
-    @staticmethod
-    def from_environment(config: BatcherConfig | None = None) -> BatcherConfig:
-        """`config`, or the default one, with what RERUN_FLUSH_* and RERUN_LOG_* say. Nonsense is warned of."""
-        config = config or BatcherConfig()
-        for variable, option, parse in _VARIABLES:
-            text = os.environ.get(variable)
-            if text is None:
-                continue
-            try:
-                config = replace(config, **{option: parse(text)})
-            except (ValueError, KeyError):
-                logger.warning("%s=%r is not understood and ignored", variable, text)
-        return config
-
-
-def _parse_bytes(text: str) -> Any:
-    match = re.fullmatch(r"\s*(\d+)\s*([kKMG]i?)?B?\s*", text)
-    if not match:
-        raise ValueError(text)
-    unit = match[2] or ""
-    step = 1024 if unit.endswith("i") else 1000
-    return int(match[1]) * step ** ["", "k", "m", "g"].index(unit[:1].lower())
-
-
-def _parse_flag(text: str) -> bool:
-    return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}[
-        text.lower()
-    ]
-
-
-_VARIABLES: Final[tuple[tuple[str, str, Callable[[str], Any]], ...]] = (
-    ("RERUN_FLUSH_TICK_SECS", "flush_tick_secs", float),
-    ("RERUN_FLUSH_NUM_BYTES", "flush_num_bytes", _parse_bytes),
-    ("RERUN_FLUSH_NUM_ROWS", "flush_num_rows", int),
-    ("RERUN_LOG_TIME", "log_time", _parse_flag),
-    ("RERUN_LOG_TICK", "log_tick", _parse_flag),
-)
 
 
 class Batcher:
