@@ -20,12 +20,14 @@ READY_SECS = 30.0
 class Daemon:
     """A daemon that can be stopped, killed and started again in the same folder. `start` waits until it is ready."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, wrapped_in: tuple[str, ...] = ()) -> None:
+        """wrapped_in: a command that runs the daemon's."""
         self.folder = folder
         self.home = folder / "home"
         self.runtime = folder / "run" / "rerund"
         self.log = folder / "daemon.log"
         self.options = options
+        self._wrapped_in = wrapped_in
         self.program: tuple[str, ...] = ("-m", "rerund")  # what Python runs
         self.process: subprocess.Popen[bytes] | None = None
         self.variables = {"RERUND_HOME": str(self.home), "XDG_RUNTIME_DIR": str(folder / "run")}

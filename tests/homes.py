@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,18 @@ def wait_until(condition: Callable[[], _T], secs: float = WAIT_SECS) -> _T:
         assert time.monotonic() < end, f"did not come true within {secs} s"
         time.sleep(0.01)
     return value
+
+
+def run_to_end(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """As asyncio.run, and the transports of its clients have ended, too: that takes another turn of the loop."""
+
+    async def whole() -> _T:
+        try:
+            return await coroutine
+        finally:
+            await asyncio.sleep(0.05)
+
+    return asyncio.run(whole())
 
 
 class Home:

@@ -49,7 +49,7 @@ def test_a_callback_is_told_of_every_connection_made_and_broken(daemon: Daemon, 
 
 def test_a_callback_begins_with_how_it_stands(daemon: Daemon, recording: rr.RecordingStream) -> None:
     recording.connect()
-    wait_until(lambda: recording.status()[0].connected)
+    assert recording.flush(timeout_sec=30)
     told: list[rr.DeliveryStatus] = []
     rr.on_connection_change(told.append, recording=recording)
     wait_until(lambda: told == [rr.DeliveryStatus(daemon.ingest, True, 0, 0, 0, 0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import re
 import socket
 import subprocess
@@ -24,14 +25,27 @@ from tests.daemons import Daemon, fresh_folder
 from tests.homes import wait_until
 from tests.raw_producer import RawProducer, chunk
 
-OPEN = ("--listen=tcp://0.0.0.0:*,tcp://127.0.0.1:*", "--control-listen=tcp://0.0.0.0:*")
+
+def open_at_free_ports() -> tuple[str, str]:
+    """Options of a daemon that others reach. An address is bound anew when a key is revoked: between, no process that
+    looks for any free port must get it, so it is not one of those that the system gives out."""
+    with socket.socket() as data, socket.socket() as control:
+        for number, probe in enumerate((data, control)):
+            while True:
+                try:
+                    probe.bind(("0.0.0.0", random.randrange(20_000 + 4_000 * number, 24_000 + 4_000 * number)))
+                    break
+                except OSError:
+                    continue
+        ports = [probe.getsockname()[1] for probe in (data, control)]
+    return f"--listen=tcp://0.0.0.0:{ports[0]},tcp://127.0.0.1:*", f"--control-listen=tcp://0.0.0.0:{ports[1]}"
 
 
 class Keyed:
     """A daemon that takes keys, and a robot that has one."""
 
     def __init__(self) -> None:
-        self.daemon = Daemon(fresh_folder(), *OPEN)
+        self.daemon = Daemon(fresh_folder(), *open_at_free_ports())
         self.robot = fresh_folder()  # its state directory
         self.server_key = keys.create(where=self.daemon.home / "keys").public.hex()
         self.robot_key = keys.create(where=self.robot / "keys").public.hex()

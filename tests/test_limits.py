@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import logging
@@ -27,7 +26,7 @@ from rerund.limits import Limits
 from rerund_sdk import wire
 from rerund_sdk.errors import BadWireMessage, DaemonError
 from tests.daemons import Daemon, fresh_folder
-from tests.homes import wait_until
+from tests.homes import run_to_end, wait_until
 from tests.raw_producer import RawProducer, blob, chunk
 
 
@@ -131,16 +130,7 @@ def test_one_subscription_too_many_is_refused_and_requests_go_on(small: Daemon) 
 def poor() -> Iterator[Daemon]:
     """A daemon with few file descriptors."""
 
-    class Poor(Daemon):
-        def start(self) -> Daemon:
-            before = resource.getrlimit(resource.RLIMIT_NOFILE)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
-            try:
-                return super().start()
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, before)
-
-    made = Poor(fresh_folder())
+    made = Daemon(fresh_folder(), wrapped_in=("prlimit", "--nofile=1024:"))
     yield made
     made.end()
 
@@ -266,7 +256,7 @@ def test_a_large_body_is_not_read(daemon: Daemon, path: str) -> None:
 def test_a_websocket_message_of_megabytes_ends_its_connection(daemon: Daemon, path: str) -> None:
     with RawProducer(daemon.ingest) as producer:
         producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
-    asyncio.run(_send_too_much(daemon, path))
+    run_to_end(_send_too_much(daemon, path))
 
 
 async def _send_too_much(daemon: Daemon, path: str) -> None:

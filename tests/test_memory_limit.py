@@ -23,7 +23,7 @@ from rerund.share import Share
 from rerund.web.finder import Finder
 from rerund_sdk import wire
 from tests.daemons import Daemon, fresh_folder
-from tests.homes import wait_until
+from tests.homes import run_to_end, wait_until
 from tests.raw_producer import RawProducer, blob, chunk
 
 MIB = 1 << 20
@@ -224,7 +224,7 @@ def test_a_reader_that_does_not_take_a_large_message_gives_way_to_one_that_waits
         with pytest.raises(asyncio.CancelledError):
             await stalled
 
-    asyncio.run(run())
+    run_to_end(run())
 
 
 def test_a_cursor_waits_for_room_before_it_reads_a_large_message(tmp_path: Path) -> None:
@@ -246,5 +246,5 @@ def test_a_cursor_waits_for_room_before_it_reads_a_large_message(tmp_path: Path)
         assert await asyncio.wait_for(waiting, 30) == large.data
         second.close()
 
-    asyncio.run(run())
+    run_to_end(run())
     recording.release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import re
@@ -26,6 +25,7 @@ from rerund_sdk.errors import KeyFailure
 from rerund_sdk.grpc_sink import GrpcSink
 from tests import browsers
 from tests.daemons import Daemon
+from tests.homes import run_to_end
 from tests.raw_producer import RawProducer, chunk
 
 OPEN = ("--http-host=0.0.0.0", "--grpc-host=0.0.0.0")
@@ -290,7 +290,7 @@ def test_our_own_links_have_the_token(opened: Daemon) -> None:
 def test_the_relay_of_the_native_viewer_gets_in(opened: Daemon) -> None:
     with RawProducer(opened.ingest) as producer:
         producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
-    assert asyncio.run(_first_through_relay())
+    assert run_to_end(_first_through_relay())
 
 
 async def _first_through_relay() -> bytes:
@@ -327,8 +327,8 @@ def test_with_a_certificate_pages_relay_and_grpc_are_encrypted(
         monkeypatch.setenv(name, value)
     with RawProducer(daemon.ingest) as producer:
         producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
-    asyncio.run(_ask_encrypted(daemon.info))
-    assert asyncio.run(_first_through_relay())
+    run_to_end(_ask_encrypted(daemon.info))
+    assert run_to_end(_first_through_relay())
     chain = Path(certificate[0].removeprefix("--tls-cert=")).read_bytes()
     name = (("grpc.ssl_target_name_override", "robots.example"),)
     with grpc.secure_channel(_target(daemon), grpc.ssl_channel_credentials(chain), name) as channel:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import rerun_cli
 
 import rerund_sdk as rr
 from rerund.relay import Relay
-from rerund_sdk.errors import BadRrd
+from rerund_sdk.errors import BadRrd, DaemonError
 from rerund_sdk.version import VERSION
 from tests.browsers import chromium, opened
 from tests.browsers import wait_until as wait_until_page
@@ -89,9 +90,10 @@ class Subscriber(threading.Thread):
         self.rows: Rows = {}
 
     def run(self) -> None:
-        for message in rr.subscribe("app/run"):
-            if message.entity_path in ("/one", "/two"):
-                self.rows.setdefault(message.entity_path, []).extend(values_of(bytes(message.data)))
+        with suppress(DaemonError, TimeoutError):  # at the end of the test, when there is no daemon any more
+            for message in rr.subscribe("app/run"):
+                if message.entity_path in ("/one", "/two"):
+                    self.rows.setdefault(message.entity_path, []).extend(values_of(bytes(message.data)))
 
 
 class NativeViewer(threading.Thread):

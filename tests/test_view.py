@@ -26,6 +26,7 @@ from rerund_sdk.chunk_reader import parse_arrow_msg, read_chunk
 from rerund_sdk.stream_reader import FileBytes, Place, messages
 from tests.commands import Commands
 from tests.daemons import Daemon, fresh_folder
+from tests.homes import run_to_end
 
 
 @pytest.fixture
@@ -99,16 +100,16 @@ async def stream(page: str, count: int, start: str = "start") -> list[bytes]:
 @pytest.mark.parametrize("page", [("view", "--web"), ("view",), ()], indirect=True, ids=["--web", "view", "FILE"])
 def test_files_are_shown_one_after_the_other_without_a_daemon(page: str, rerund: Commands) -> None:
     expected = bodies(rerund.folder / "a.rrd") + bodies(rerund.folder / "b.rrd")
-    assert asyncio.run(stream(page, len(expected))) == expected
+    assert run_to_end(stream(page, len(expected))) == expected
 
 
 def test_a_page_goes_on_where_its_connection_broke(page: str, rerund: Commands) -> None:
     first, *rest = places(rerund.folder / "a.rrd")
     expected = bodies(rerund.folder / "a.rrd")[1:] + bodies(rerund.folder / "b.rrd")
-    assert asyncio.run(stream(page, len(expected), f"1:{first.start + first.size}")) == expected
+    assert run_to_end(stream(page, len(expected), f"1:{first.start + first.size}")) == expected
     last = rest[-1]
     expected = bodies(rerund.folder / "b.rrd")
-    assert asyncio.run(stream(page, len(expected), f"1:{last.start + last.size}")) == expected
+    assert run_to_end(stream(page, len(expected), f"1:{last.start + last.size}")) == expected
 
 
 def test_a_file_that_is_not_there_or_no_recording_is_refused(rerund: Commands) -> None:
@@ -250,7 +251,7 @@ def test_a_viewer_behind_the_relay_does_not_notice_a_restart_of_the_daemon(
             await relay.stop()
 
     log_into(daemon.info.grpc, range(500), "run")
-    asyncio.run(watch())
+    run_to_end(watch())
     assert numbers(seen) == list(range(2000))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import struct
@@ -13,6 +12,7 @@ import pytest
 
 from rerund.web.window import MAX_QUERY_BYTES
 from tests.daemons import Daemon
+from tests.homes import run_to_end
 from tests.raw_producer import RawProducer, chunk
 
 OPERATIONS = ("entities", "latest", "series", "text_rows", "step", "nothing", "__init__", None, 7)
@@ -84,7 +84,7 @@ def test_every_question_is_answered_however_odd(daemon: Daemon, socket_url: str)
             await socket.send_bytes(b"\0\1\2")
             return await answer_to(socket, json.dumps(GOOD))
 
-    assert asyncio.run(ask_all()) == {"id": 1, "time": "1"}
+    assert run_to_end(ask_all()) == {"id": 1, "time": "1"}
     assert "Traceback" not in daemon.said()
 
 
@@ -101,7 +101,7 @@ def test_a_question_that_is_too_large_ends_its_connection_and_no_other(daemon: D
             assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
             return large.close_code, await answer_to(small, json.dumps(GOOD))
 
-    code, head = asyncio.run(ask_both())
+    code, head = run_to_end(ask_both())
     assert code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
     assert head == {"id": 1, "time": "1"}
     assert "Traceback" not in daemon.said()
@@ -127,5 +127,5 @@ def test_what_other_sockets_are_told_is_no_reason_to_fail(daemon: Daemon, socket
         async with aiohttp.ClientSession() as session, session.ws_connect(socket_url) as socket:
             assert (await answer_to(socket, json.dumps(GOOD)))["time"] == "1"
 
-    asyncio.run(talk())
+    run_to_end(talk())
     assert "Traceback" not in daemon.said()

@@ -12,6 +12,7 @@ import pytest
 from rerund.web.names import recording_path
 from rerund_sdk import rrd
 from tests.daemons import Daemon
+from tests.homes import run_to_end
 from tests.raw_producer import Message, RawProducer, blob, chunk, frames_of
 
 PATH = recording_path("app", "run")
@@ -40,7 +41,7 @@ async def received(url: str, count: int, **params: Any) -> tuple[list[bytes], st
 
 
 def stream(daemon: Daemon, count: int, **params: Any) -> tuple[list[bytes], str]:
-    return asyncio.run(received(f"{daemon.info.http}/ws/recordings/{PATH}", count, **params))
+    return run_to_end(received(f"{daemon.info.http}/ws/recordings/{PATH}", count, **params))
 
 
 def logged(daemon: Daemon) -> list[bytes]:
@@ -61,7 +62,7 @@ def test_a_stream_is_the_log_message_for_message_while_it_grows(daemon: Daemon) 
 
     with RawProducer(daemon.ingest) as producer:
         producer.append_and_wait(*numbered(100))
-        messages = asyncio.run(both(producer))
+        messages = run_to_end(both(producer))
         producer.wait_written(producer.seq)
     assert messages == logged(daemon)
 
@@ -90,7 +91,7 @@ def test_a_stream_from_the_end_begins_with_what_comes_next(daemon: Daemon) -> No
 
     with RawProducer(daemon.ingest) as producer:
         producer.append_and_wait(*numbered(10))
-        assert asyncio.run(follow(producer)) == logged(daemon)[-1:]
+        assert run_to_end(follow(producer)) == logged(daemon)[-1:]
 
 
 def daemon_viewers(daemon: Daemon) -> Any:
@@ -126,7 +127,7 @@ def test_a_page_that_acknowledges_nothing_gets_one_window_and_no_more(daemon: Da
         for _ in range(16):
             producer.append(blob(1 << 19))
         producer.wait_written(producer.seq)
-    got, late = asyncio.run(look())
+    got, late = run_to_end(look())
     assert window <= got <= window + (1 << 20)
     assert late
 
@@ -139,8 +140,8 @@ def test_a_recording_or_position_that_is_not_there_is_named_in_the_closing(daemo
 
     with RawProducer(daemon.ingest) as producer:
         producer.append_and_wait(*numbered(2))
-    assert asyncio.run(closing("app/gone")) == (4404, "There is no recording app/gone here.")
-    code, reason = asyncio.run(closing(PATH, **{"from": "1:13"}))
+    assert run_to_end(closing("app/gone")) == (4404, "There is no recording app/gone here.")
+    code, reason = run_to_end(closing(PATH, **{"from": "1:13"}))
     assert (code, "1:13" in reason) == (4404, True)
 
 

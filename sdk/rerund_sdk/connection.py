@@ -68,7 +68,8 @@ class Connection:
         self._memory = memory
         self._stopped = threading.Event()
         self._last_heard = float("-inf")
-        self._bell = os.pipe()
+        self._closing_bell = threading.RLock()
+        self._bell: tuple[int, ...] = os.pipe()  # empty once it is closed
         for file in self._bell:
             os.set_blocking(file, False)
         self._rung = False
@@ -96,8 +97,8 @@ class Connection:
         """There is something to send."""
         if not self._rung:
             self._rung = True
-            with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
-                os.write(self._bell[1], b"!")
+            with self._closing_bell, contextlib.suppress(BlockingIOError, IndexError):  # a full pipe wakes as well
+                os.write(self._bell[1], b"!")  # none: nobody listens any more
 
     def hurry(self) -> None:
         """All is sent at once as it is; the daemon is asked to acknowledge it at once, too."""
@@ -119,10 +120,13 @@ class Connection:
 
     def after_fork(self) -> None:
         """In the child. The thread is not here, and neither are its sockets: they are left alone."""
+        self._closing_bell = threading.RLock()
         self._close_bell()
 
     def _close_bell(self) -> None:
-        for file in self._bell:
+        with self._closing_bell:
+            bell, self._bell = self._bell, ()
+        for file in bell:
             os.close(file)
 
     # The thread
