@@ -44,6 +44,7 @@ _INDEX_TYPES: Final = {SEQUENCE: pa.int64(), DURATION: pa.duration("ns"), TIMEST
 _SINGLES_BEFORE_TEMPLATE: Final = 3  # rows of a series that came alone
 _WORTH_A_TEMPLATE: Final = 10  # uses; one that fits less often is not made again
 _MOST_TEMPLATES: Final = 1000
+_MOST_SCHEMAS: Final = 10_000  # each some kilobytes; beyond that, entities come so seldom that they are made anew
 _PLACEHOLDER_ID: Final = "chunk_" + "0" * 32
 
 Int64s: TypeAlias = "npt.NDArray[np.int64]"
@@ -214,6 +215,8 @@ class ChunkEncoder:
         )
         encoded = self._schemas.get(key)
         if encoded is None:
+            if len(self._schemas) >= _MOST_SCHEMAS:
+                self._schemas.clear()
             encoded = self._schemas[key] = _EncodedSchema(entity_path, times, components)
         return encoded
 
