@@ -81,7 +81,9 @@ class Terminal:
 
     def said(self) -> str:
         """All that it has written by now."""
-        while select.select([self._ours], [], [], 0)[0]:
+        ready = select.poll()  # not select.select, which takes no descriptor beyond 1023
+        ready.register(self._ours, select.POLLIN)
+        while ready.poll(0):
             self._said += os.read(self._ours, 65536)
         return self._said.decode()
 
