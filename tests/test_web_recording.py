@@ -63,7 +63,7 @@ def test_a_plot_of_a_million_points_is_drawn_with_as_many_as_it_has_room_for(
     for frames in np.split(np.arange(count), 4):
         times = [rr.TimeColumn("frame", sequence=frames)]
         robot.send_columns("noise", times, rr.Scalars.columns(scalars=values[frames]))
-    assert robot.flush(timeout_sec=40)
+    robot.flush()
     with opened(url(daemon, f"#timeline=frame&span={count}"), browser) as page:
         plot = panel(page, "plot").locator(".plot")
         points = wait_until(page, lambda: plot.count() and int(plot.get_attribute("data-points") or 0))
