@@ -27,7 +27,8 @@ import numpy.typing as npt
 
 from rerund.index_names import Names
 from rerund.log import LOOK_SECS, bring_up
-from rerund.unsynced import put_anew, sync_file, write_at
+from rerund.unsynced import put_anew, sync_file
+from rerund.writing import write_at
 from rerund_sdk import rrd
 from rerund_sdk.wire import IndexEntry
 

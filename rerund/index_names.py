@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from rerund.unsynced import put_anew, sync_file, write_at
+from rerund.unsynced import put_anew, sync_file
+from rerund.writing import write_at
 
 NO_ENTITY: Final = ("",)  # of messages that are no chunks
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from rerund.errors import SaveError
+from rerund.writing import write_at
 from rerund_sdk import rrd
 
 
@@ -74,15 +75,11 @@ class SavedFile:
     def append(self, data: bytes) -> None:
         """Write whole messages. Raises SaveError, and then none is in the file."""
         with self._lock:
-            view, at = memoryview(data), self.end
             try:
-                while view:
-                    written = os.pwrite(self._fd, view, at)
-                    view, at = view[written:], at + written
+                self.end = write_at(self._fd, data, self.end)
             except OSError as error:
                 os.ftruncate(self._fd, self.end)
                 raise SaveError(f"the file cannot be written ({error.strerror}): {self.path}") from error
-            self.end = at
 
     def close(self) -> None:
         """Let it go. Idempotent."""

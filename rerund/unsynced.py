@@ -20,6 +20,8 @@ from typing import Final, NamedTuple
 
 import xxhash
 
+from rerund.writing import write_at
+
 _COPY_BYTES: Final = 4 << 20
 
 
@@ -112,15 +114,6 @@ def sync_file(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def write_at(fd: int, data: bytes, offset: int) -> int:
-    """All of it, whatever the system takes at a time; the offset behind it. Raises OSError."""
-    while data:
-        written = os.pwrite(fd, data, offset)
-        data = data[written:]
-        offset += written
-    return offset
 
 
 def _copy(source: int, target: int, end: int) -> None:

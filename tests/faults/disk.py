@@ -119,9 +119,10 @@ def _kind(path: Path) -> str:
 
 
 def _a_part_of(data: Any, *rest: Any) -> tuple[Any, ...]:
-    joined = data if isinstance(data, bytes) else b"".join(data)
+    is_one = isinstance(data, bytes | memoryview)
+    joined = data if is_one else b"".join(data)
     part = joined[: max(1, len(joined) // 2)]
-    return (part if isinstance(data, bytes) else [part], *rest)
+    return (part if is_one else [part], *rest)
 
 
 def refuse(folder: Path, directory: str, refusal: Refusal) -> None:
