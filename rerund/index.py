@@ -359,6 +359,10 @@ class Index:
         totals = [segment.totals for segment in self.segments]
         return sum(each.messages for each in totals), sum(each.rows for each in totals)
 
+    def counts(self) -> list[int]:
+        """How many records each segment has."""
+        return [segment.records for segment in list(self.segments)]
+
     def clear(self) -> None:
         """Know nothing, as when it was made."""
         self.names.clear()

@@ -171,6 +171,13 @@ class Recording:
         """Until `cursor` has something to read, or the recording is removed."""
         await self._bell.wait(lambda: self.removed or cursor.lag() > 0)
 
+    async def indexed(self, seen: list[int]) -> None:
+        """Until the index has more than `seen` records of each segment, or the recording is removed.
+
+        The index comes a moment after the log: who looks into it must wait for it, not for the log.
+        """
+        await self._bell.wait(lambda: self.removed or self.index.counts() != seen)
+
     def bytes_after(self, position: Position) -> int:
         """How many bytes a cursor that starts at `position` has before it."""
         if not self.is_open:
@@ -378,6 +385,7 @@ class Recording:
             log.info("the index is written again: %s", self.directory)
             self._index_error = ""
         self._unindexed = []
+        self._bell.ring()
 
     def release(self) -> None:
         """Close files and forget what can be read again: nobody logs here for now."""

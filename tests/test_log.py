@@ -19,6 +19,7 @@ from rerund.store import Store
 from rerund_sdk import messages, rrd, wire
 from rerund_sdk.footer import seal
 from tests.raw_producer import Message, blob, chunk, frames_of, values_of
+from tests.recorded import content
 
 RERUN = shutil.which("rerun", path=f"/opt/venv/bin:{os.environ['PATH']}")
 
@@ -41,16 +42,6 @@ def _append(recording: Recording, *batch: Message) -> None:
     recording.write_index()
 
 
-def _content(recording: Recording) -> list[bytes]:
-    """Every message that a cursor reads from the start."""
-    cursor = recording.cursor()
-    data = b""
-    while part := cursor.read_now():
-        data += part
-    cursor.close()
-    return frames_of(data)
-
-
 def _scalar(value: float, entity: str = "/a", frame: int = 0) -> Message:
     return chunk("run", entity, [value], [frame])
 
@@ -60,14 +51,14 @@ def test_what_is_appended_is_read_back_in_order(tmp_path: Path) -> None:
     batch = [_store_info(), _scalar(1), _scalar(2), blob(3_000_000), _scalar(3)]
     _append(recording, *batch[:2])
     _append(recording, *batch[2:])
-    assert _content(recording) == [message.data for message in batch]
+    assert content(recording) == [message.data for message in batch]
 
 
 def test_a_batch_of_more_buffers_than_the_system_takes_at_once_is_written_whole(tmp_path: Path) -> None:
     recording = _recording(tmp_path)
     batch = [blob(40) for _ in range(os.sysconf("SC_IOV_MAX") * 2 + 7)]
     _append(recording, *batch)
-    assert _content(recording) == [message.data for message in batch]
+    assert content(recording) == [message.data for message in batch]
 
 
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +72,7 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "pwritev", short)
     batch = [blob(100), blob(17), blob(5000)]
     _append(recording, *batch)
-    assert _content(recording) == [message.data for message in batch]
+    assert content(recording) == [message.data for message in batch]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
@@ -106,7 +97,7 @@ def test_a_failed_write_leaves_no_trace_and_can_be_repeated(
     assert recording.error
     monkeypatch.undo()
     _append(recording, second)
-    assert _content(recording) == [first.data, second.data]
+    assert content(recording) == [first.data, second.data]
     assert not recording.error
 
 
@@ -125,12 +116,12 @@ def test_a_new_segment_that_cannot_be_begun_is_begun_later(tmp_path: Path, monke
                     with pytest.raises(LogWriteError):
                         _append(recording, message)
             _append(recording, message)
-        assert _content(recording) == [message.data for message in sent]
+        assert content(recording) == [message.data for message in sent]
         assert len(recording.index.segments) == len(recording.log.segments) > 3
         assert recording.index.totals == (10, 9)
         recording.release()
         again = _recording(tmp_path / name)
-        assert _content(again) == [message.data for message in sent]
+        assert content(again) == [message.data for message in sent]
         assert again.index.totals == (10, 9)
 
 
@@ -145,7 +136,7 @@ def test_an_index_that_cannot_be_written_stops_nothing_and_catches_up(
         assert recording.index.totals == (0, 0)
     _append(recording, _scalar(3))
     assert recording.index.totals == (4, 3)
-    assert len(_content(recording)) == 4
+    assert len(content(recording)) == 4
 
 
 def test_an_opening_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +151,7 @@ def test_an_opening_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pyte
     assert not recording.is_open
     recording.open()
     assert recording.index.totals == (2, 1)
-    assert len(_content(recording)) == 2
+    assert len(content(recording)) == 2
 
 
 def test_a_log_goes_on_where_it_stood(tmp_path: Path) -> None:
@@ -186,7 +177,7 @@ def test_a_chunk_is_known_after_a_restart_however_many_segments_ago_it_was_writt
     first.release()
     again = _recording(tmp_path, segment_bytes=4096)
     _append(again, *sent[1:])
-    assert _content(again) == [message.data for message in sent]
+    assert content(again) == [message.data for message in sent]
 
 
 LAST = chunk("run", "/b", [5.0], [1])
@@ -201,12 +192,12 @@ def test_a_tail_torn_at_any_byte_is_cut_and_kept_aside(tmp_path: Path, kept: int
     path = tmp_path / "rec" / "000001.rrd"
     os.truncate(path, path.stat().st_size - len(LAST.data) + kept)
     again = _recording(tmp_path)
-    assert _content(again) == [message.data for message in whole]
+    assert content(again) == [message.data for message in whole]
     torn = path.with_suffix(".rrd.torn")
     assert (torn.read_bytes() if kept else b"") == LAST.data[:kept]
     assert again.index.totals == (2, 1)
     _append(again, LAST)
-    assert _content(again) == [message.data for message in (*whole, LAST)]
+    assert content(again) == [message.data for message in (*whole, LAST)]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +209,7 @@ def test_what_is_no_message_at_the_end_is_cut(tmp_path: Path, garbage: bytes) ->
     recording.release()
     with (tmp_path / "rec" / "000001.rrd").open("ab") as file:
         file.write(garbage)
-    assert len(_content(_recording(tmp_path))) == 2
+    assert len(content(_recording(tmp_path))) == 2
 
 
 def test_a_segment_without_even_a_header_is_kept_aside(tmp_path: Path) -> None:
@@ -228,7 +219,7 @@ def test_a_segment_without_even_a_header_is_kept_aside(tmp_path: Path) -> None:
     (tmp_path / "rec" / "000002.rrd").write_bytes(b"")  # a power cut may leave this
     again = _recording(tmp_path)
     _append(again, _scalar(2))
-    assert len(_content(again)) == 3
+    assert len(content(again)) == 3
     assert (tmp_path / "rec" / "000002.rrd.torn").exists()
 
 
@@ -245,9 +236,9 @@ def test_a_new_segment_repeats_what_it_needs_and_readers_skip_it(tmp_path: Path)
         assert found[:2] == [batch[0].data, static.data]
         assert path.stat().st_size <= 20_000
         _verify(path)
-    assert _content(recording) == [message.data for message in batch]
+    assert content(recording) == [message.data for message in batch]
     recording.release()
-    assert _content(_recording(tmp_path)) == [message.data for message in batch]
+    assert content(_recording(tmp_path)) == [message.data for message in batch]
 
 
 def _verify(*paths: Path) -> None:
@@ -272,7 +263,7 @@ def test_of_many_static_chunks_the_latest_of_each_component_are_repeated(tmp_pat
     before = frames_of(segments[-2].read_bytes())
     assert before[-1] in found[:3]
     assert before[-2] not in found
-    assert len(_content(recording)) == 62
+    assert len(content(recording)) == 62
 
 
 def test_a_sealed_segment_is_never_appended_to(tmp_path: Path) -> None:
@@ -287,9 +278,9 @@ def test_a_sealed_segment_is_never_appended_to(tmp_path: Path) -> None:
     last = _scalar(2)
     _append(again, last)
     assert path.read_bytes() == sealed
-    assert _content(again) == [message.data for message in (*batch, last)]
+    assert content(again) == [message.data for message in (*batch, last)]
     again.release()
-    assert len(_content(_recording(tmp_path))) == 3
+    assert len(content(_recording(tmp_path))) == 3
 
 
 def test_a_message_larger_than_asked_for_comes_alone(tmp_path: Path) -> None:
@@ -370,6 +361,27 @@ def test_a_reader_of_a_removed_recording_is_told(tmp_path: Path) -> None:
         assert store.recordings() == []
 
     asyncio.run(wait_and_be_told())
+
+
+def test_who_looks_into_the_index_is_woken_when_it_has_what_the_log_had_before(tmp_path: Path) -> None:
+    async def wait_for_the_index() -> None:
+        bells = Bells()
+        bells.attach(asyncio.get_running_loop())
+        recording = await asyncio.to_thread(_recording, tmp_path, 1 << 20, bells)
+        seen = recording.index.counts()
+        waiting = asyncio.create_task(recording.indexed(seen))
+        await asyncio.sleep(0)
+        message = _scalar(1.0)
+        recording.append([message.data], [message.entry], message.entry.size)
+        recording.publish()
+        await recording.cursor().ready()
+        assert recording.index.counts() == seen
+        assert not waiting.done()
+        await asyncio.to_thread(recording.write_index)
+        await asyncio.wait_for(waiting, 10)
+        assert recording.index.counts() != seen
+
+    asyncio.run(wait_for_the_index())
 
 
 def test_lag_counts_what_is_still_to_be_read(tmp_path: Path) -> None:

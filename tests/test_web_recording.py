@@ -17,15 +17,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from rerund.web import pages
-from tests.browsers import chromium, opened, wait_until
+from tests.browsers import opened, wait_until
 from tests.daemons import Daemon
 from tests.robot_page import BLUE, LIME, MAGENTA, image, log_at, logging_into, of_colour, panel, pixels_of, url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture
@@ -60,9 +54,7 @@ def test_a_plot_of_a_million_points_is_drawn_with_as_many_as_it_has_room_for(
     count = 1_000_000
     values = np.sin(np.arange(count) / 1000)
     values[count // 2] = 50.0  # one spike, that no thinning may lose
-    for frames in np.split(np.arange(count), 4):
-        times = [rr.TimeColumn("frame", sequence=frames)]
-        robot.send_columns("noise", times, rr.Scalars.columns(scalars=values[frames]))
+    robot.send_columns("noise", [rr.TimeColumn("frame", sequence=np.arange(count))], rr.Scalars.columns(scalars=values))
     robot.flush()
     with opened(url(daemon, f"#timeline=frame&span={count}"), browser) as page:
         plot = panel(page, "plot").locator(".plot")

@@ -160,7 +160,7 @@ class Finder:
     def changed_since(self, seen: list[int]) -> tuple[list[int], set[str]]:
         """(how far the index is now, which entities came since it was `seen`)"""
         names = self._index.names.names
-        now = [segment.records for segment in list(self._index.segments)]
+        now = self._index.counts()
         numbers: set[int] = set()
         for number, records in enumerate(now):
             start = seen[number] if number < len(seen) else 0

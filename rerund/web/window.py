@@ -111,7 +111,6 @@ class Window:
 
     async def _tell_news(self) -> None:
         seen: list[int] = []
-        cursor = self._recording.cursor(self._recording.end)
         with contextlib.suppress(RecordingRemoved, FileNotFoundError):
             while not self._recording.removed:
                 began = time.monotonic()
@@ -120,8 +119,7 @@ class Window:
                 if head:
                     await self._send(head, [])
                 await asyncio.sleep(max(_NEWS_PERIOD_S, took * _NEWS_REST))
-                await cursor.ready()
-                cursor = self._recording.cursor(self._recording.end)
+                await self._recording.indexed(seen)
         what = "was removed" if self._recording.removed else "cannot be read: its files are not there"
         await close(self._socket, f"Recording {self._recording.name} {what}.")
 
