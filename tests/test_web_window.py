@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import rerund_sdk as rr
@@ -21,6 +21,7 @@ from rerund.web.latest import HIGHEST, LOWEST, latest_at, next_row
 from rerund.web.series import Numbers, _spread, thinned
 from rerund.web.text_rows import Filter, Place, behind, text_rows
 from rerund_sdk import rrd
+from tests.homes import chunk_messages
 
 SEGMENT_BYTES = 16 * 1024  # small, so that a few chunks make several segments
 
@@ -60,12 +61,7 @@ def chunks_of(said: Sequence[Said | Line], rows_per_chunk: int = 1) -> Iterator[
             recording.set_time("frame", sequence=each.frame)
         recording.log(each.entity, each.what, static=each.frame is None)
         if number % rows_per_chunk == 0 or number == len(said):
-            data = stream.read() or b""
-            for frame in rrd.frames(data, rrd.STREAM_HEADER_SIZE):
-                if frame.kind == rrd.Kind.END:
-                    break
-                if frame.kind == rrd.Kind.ARROW:
-                    yield data[frame.start : frame.end]
+            yield from chunk_messages(stream.read() or b"")
 
 
 def finder_of(folder: str | Path, said: Sequence[Said | Line], rows_per_chunk: int = 1) -> tuple[Recording, Finder]:
@@ -209,6 +205,7 @@ def test_several_instances_are_several_lines(tmp_path: Path) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.integers(1, 7), st.integers(1, 5))
+@example([0] * 8, 1, 1)  # more rows of one time than a page, in chunks of their own
 def test_pages_of_a_text_log_have_every_row_once_the_latest_first(
     frames: list[int], page_rows: int, rows_per_chunk: int
 ) -> None:

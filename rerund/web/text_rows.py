@@ -66,11 +66,13 @@ def text_rows(
     """At most `limit` rows before a place. Raises BadRrd, OSError."""
     wanted = wanted or Filter()
     rows: list[TextRow] = []
+    has_more = False  # rows that were found and did not fit
     chunks = heapq.merge(
         *(_numbered(finder, entity, timeline, before.time) for entity in entities), key=lambda each: -each[0].high
     )
     for looked, (found, entity) in enumerate(chunks):
         if len(rows) >= limit:
+            has_more = has_more or len(rows) > limit
             rows = _latest(rows, limit)
             if rows[-1].time > found.high:
                 return Page(rows, Place(*rows[-1][:2]))
@@ -80,7 +82,7 @@ def text_rows(
             row for row in _rows_of(finder.open(found), entity, timeline) if row[:2] < before and wanted.lets_pass(row)
         ]
     shown = _latest(rows, limit)
-    return Page(shown, Place(*shown[-1][:2]) if len(rows) > limit else None)
+    return Page(shown, Place(*shown[-1][:2]) if has_more or len(rows) > limit else None)
 
 
 def _latest(rows: list[TextRow], limit: int) -> list[TextRow]:
