@@ -48,17 +48,14 @@ function FileView({ path }: { path: string }) {
   const components = useLatest([source]).latest.value.get(source);
   const blob = components?.get("AssetVideo:blob");
   const type = components?.get("AssetVideo:media_type")?.first<string>() ?? "video/mp4";
-  const trouble = useSignal("");
+  const unplayable = useSignal(""); // an address
   const element = useRef<HTMLVideoElement>(null);
 
   const address = useMemo(() => {
     const bytes = blob?.length ? (blob.lists()[0] as Uint8Array<ArrayBuffer>) : null;
     return bytes ? URL.createObjectURL(new Blob([bytes], { type })) : "";
   }, [blob?.rowId]);
-  useEffect(() => {
-    trouble.value = "";
-    return () => URL.revokeObjectURL(address);
-  }, [address]);
+  useEffect(() => () => URL.revokeObjectURL(address), [address]);
 
   const nanos = own?.get("VideoFrameReference:timestamp")?.first<bigint | number>();
   useEffect(() => {
@@ -69,7 +66,10 @@ function FileView({ path }: { path: string }) {
     video.currentTime = Number(nanos) / 1e9 + 1e-4;
   }, [nanos, address]);
 
-  const said = trouble.value || (own && !address ? `There is no video at ${source}.` : "");
+  let said = own && !address ? `There is no video at ${source}.` : "";
+  if (address && unplayable.value === address) {
+    said = `This browser cannot play a video of type ${type}: open the recording in the Rerun viewer.`;
+  }
   return (
     <>
       {address && (
@@ -83,7 +83,7 @@ function FileView({ path }: { path: string }) {
           preload="auto"
           aria-label={`Video ${path}`}
           onSeeked={(event) => (event.currentTarget.dataset["time"] = event.currentTarget.currentTime.toFixed(3))}
-          onError={() => (trouble.value = `This browser cannot play a video of type ${type}: open the recording in the Rerun viewer.`)}
+          onError={() => (unplayable.value = address)}
         />
       )}
       {said && <span class="note">{said}</span>}
