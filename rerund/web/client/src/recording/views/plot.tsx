@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { isPlot } from "../auto";
+import { concerns, OneAtATime } from "../following";
 import { useLatest, type Latest } from "../latest";
 import { entities, follow, goTo, mode, onChange, plotRange, recording, shift, span, timeline, type Timeline } from "../model";
 import { cursorX } from "../timebar";
@@ -43,22 +44,19 @@ function isDark(): boolean {
 }
 
 /** Asks for points, one question at a time, and adds what comes while following. */
-class PlotData {
+class PlotData extends OneAtATime {
   readonly lines = signal<Line[]>([]);
   readonly skipped = signal(0); // chunks that were not looked into yet
   private asked: { low: number; high: number; timeline: string; bins: number } | null = null;
-  private asking = false;
-  private stale = false;
-  private stopped = false;
-  private readonly stops: (() => void)[];
 
   constructor(
     private readonly sources: Source[],
     private readonly bins: () => number,
   ) {
+    super();
     const own = new Set(sources.map(([path]) => path));
     this.stops = [
-      onChange((changed) => (changed === null || [...changed].some((path) => own.has(path))) && this.refresh()),
+      onChange((changed) => concerns(changed, own) && this.refresh()),
       effect(() => {
         void plotRange.value;
         this.refresh();
@@ -66,33 +64,12 @@ class PlotData {
     ];
   }
 
-  stop(): void {
-    this.stopped = true;
-    for (const stop of this.stops) stop();
+  protected failed(error: unknown): void {
+    this.asked = null;
+    if (!(error instanceof Disconnected)) throw error;
   }
 
-  refresh(): void {
-    this.stale = true;
-    if (!this.asking) void this.ask();
-  }
-
-  private async ask(): Promise<void> {
-    this.asking = true;
-    try {
-      while (this.stale && !this.stopped) {
-        this.stale = false;
-        await this.askOnce();
-        await new Promise(requestAnimationFrame);
-      }
-    } catch (error) {
-      this.asked = null;
-      if (!(error instanceof Disconnected)) throw error;
-    } finally {
-      this.asking = false;
-    }
-  }
-
-  private async askOnce(): Promise<void> {
+  protected async askOnce(): Promise<void> {
     const line = timeline.peek();
     if (!line || !this.sources.length) return;
     const { low, high } = plotRange.peek();
