@@ -26,8 +26,6 @@ from rerund_sdk.wire import Memory
 
 MAX_BYTES: Final = 1 << 30  # of one producer's file
 LOOKED_AT_BYTES: Final = 32 << 20  # of all files together, before we look away
-_GET_SEALS: Final = 1034  # F_GET_SEALS
-_SEAL_SHRINK: Final = 0x0002
 
 
 class LentMemory:
@@ -41,7 +39,7 @@ class LentMemory:
             found = os.fstat(fd)
             if (found.st_ino, found.st_size) != (memory.inode, memory.size) or memory.size > MAX_BYTES:
                 raise OSError("it is another file than the one that was told of")
-            if not fcntl.fcntl(fd, _GET_SEALS) & _SEAL_SHRINK:
+            if not fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
                 raise OSError("it may shrink")
             self._map = mmap.mmap(fd, memory.size, prot=mmap.PROT_READ)
         finally:

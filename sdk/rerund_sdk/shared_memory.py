@@ -31,8 +31,6 @@ Block: TypeAlias = npt.NDArray[np.uint8]
 
 MIN_BYTES: Final = 64 * 1024  # of an array: smaller ones travel with others, in one piece
 _PAGE: Final = mmap.PAGESIZE
-_SEALS: Final = 0x0002 | 0x0004  # F_SEAL_SHRINK, F_SEAL_GROW
-_ADD_SEALS: Final = 1033  # F_ADD_SEALS; Python's fcntl has had names for them since 3.8 only where libc did
 
 
 class SharedMemory:
@@ -42,7 +40,7 @@ class SharedMemory:
         self._fd = os.memfd_create("rerund", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(self._fd, size)
-            fcntl.fcntl(self._fd, _ADD_SEALS, _SEALS)
+            fcntl.fcntl(self._fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
             self._map = mmap.mmap(self._fd, size)
             self.memory = Memory(self._fd, size, os.fstat(self._fd).st_ino)
         except OSError:
