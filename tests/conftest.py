@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from rerund_sdk import any_value
+from tests.browsers import chromium
 from tests.daemons import Daemon, fresh_folder
 from tests.homes import Home
 
@@ -38,6 +40,13 @@ def daemon(make_daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch) 
     for name, value in made.variables.items():
         monkeypatch.setenv(name, value)
     return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, one for all tests of a module."""
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture

@@ -126,6 +126,13 @@ class Daemon:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def free_port() -> int:
+    """One that nobody listens at just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def fresh_folder() -> Path:
     """Short, as the path of a UNIX socket must be."""
     return Path(tempfile.mkdtemp(prefix="rd-", dir="/tmp"))

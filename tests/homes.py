@@ -112,6 +112,12 @@ def chunk_of(message: bytes) -> Chunk:
     return read_chunk(parse_arrow_msg(memoryview(message)[rrd.MESSAGE_HEADER_SIZE :]))
 
 
+def chunk_messages(data: bytes) -> list[bytes]:
+    """The chunks in what a byte stream of the SDK gave."""
+    frames = rrd.frames(data, rrd.STREAM_HEADER_SIZE)
+    return [data[each.start : each.end] for each in frames if each.kind == rrd.Kind.ARROW]
+
+
 def messages_of(path: Path) -> Iterator[bytes]:
     """The messages of an .rrd file, which must be whole; what follows the End is left out."""
     data = path.read_bytes()

@@ -1,12 +1,14 @@
-"""What lies in the log of a daemon, read back from its segments with no help from the daemon."""
+"""What lies in a log: read back from its segments with no help from the daemon, or by a cursor in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rerund.recording import Recording
 from rerund_sdk.chunk_reader import Chunk, parse_arrow_msg, read_chunk
 from rerund_sdk.rrd import STREAM_HEADER_SIZE, Kind, frames
+from tests.raw_producer import frames_of
 
 
 def chunks_in(paths: Path | Sequence[Path]) -> Iterator[Chunk]:
@@ -30,3 +32,13 @@ def scalars_in(paths: Path | Sequence[Path], entity: str) -> list[float]:
         if chunk.entity_path == entity
         for (value,) in chunk.components[0].column.to_pylist()
     ]
+
+
+def content(recording: Recording) -> list[bytes]:
+    """Every message that a cursor reads from the start."""
+    cursor = recording.cursor()
+    data = b""
+    while part := cursor.read_now():
+        data += part
+    cursor.close()
+    return frames_of(data)

@@ -21,7 +21,8 @@ from rerund_sdk.file_sink import FileSink
 from rerund_sdk.footer import STREAM_FOOTER_SIZE
 from rerund_sdk.recording import RecordingStream
 from tests.daemons import Daemon
-from tests.raw_producer import Message, RawProducer, blob, chunk, frames_of
+from tests.raw_producer import Message, RawProducer, blob, chunk
+from tests.recorded import content
 
 RERUN = str(Path(sys.executable).with_name("rerun"))
 HEAD = rrd.MESSAGE_HEADER_SIZE
@@ -152,13 +153,7 @@ def _recording(folder: Path, count: int = 40) -> Path:
 
 
 def _reopened(folder: Path) -> list[bytes]:
-    recording = Recording(folder / "rec", "app", "run", 8192, Bells())
-    cursor = recording.cursor()
-    data = b""
-    while part := cursor.read_now():
-        data += part
-    cursor.close()
-    return frames_of(data)
+    return content(Recording(folder / "rec", "app", "run", 8192, Bells()))
 
 
 @pytest.mark.parametrize("damage", ["gone", "header", "records", "names", "short"])

@@ -22,6 +22,7 @@ from rerund_sdk.losses import LOSSES_PATH
 from rerund_sdk.outbox import MIB, Delivery
 from rerund_sdk.sinks import EncodedMessage, Store
 from rerund_sdk.tuid import TuidClock, tuid_parts
+from tests.daemons import free_port
 from tests.homes import Home, messages_of, program, wait_until
 
 RECORDING = "run-1"
@@ -454,11 +455,3 @@ def test_an_idle_producer_asks_whether_the_daemon_is_there(
     pings = [type(message) for message in stand_in.heard].count(wire.Ping)
     time.sleep(2)
     assert [type(message) for message in stand_in.heard].count(wire.Ping) <= pings + 1  # one question at a time
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

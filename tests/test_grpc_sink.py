@@ -17,15 +17,10 @@ import rerun_cli
 import rerund_sdk as rr
 from rerund_sdk.errors import BadRrd, ModeError
 from rerund_sdk.grpc_sink import GrpcSink, parse_url
+from tests.daemons import free_port
 from tests.homes import Home, chunk_of, is_chunk, messages_of, program, wait_until
 
 RERUN = str(Path(rerun_cli.__file__).with_name("rerun"))  # the program itself: to stop its wrapper would not stop it
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Stock:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import zmq
 from rerund.embedded import EmbeddedDaemon
 from rerund.recording import Recording
 from rerund_sdk import rrd, wire
-from tests.daemons import Daemon
+from tests.daemons import Daemon, free_port
 from tests.raw_producer import Message, RawProducer, blob, chunk, frames_of, values_of
 
 LIMIT = 1 << 20
@@ -334,7 +333,7 @@ class Persistent:
 def test_every_chunk_is_in_the_log_exactly_once_and_in_order_though_the_daemon_is_killed_again_and_again(
     make_daemon: Callable[..., Daemon], how: str
 ) -> None:
-    address = f"tcp://127.0.0.1:{_free_port()}"
+    address = f"tcp://127.0.0.1:{free_port()}"
     daemon = make_daemon(f"--listen={address}", f"--segment-bytes={'32KiB' if how == 'small segments' else '1GiB'}")
     producers = [Persistent(address if how == "tcp" else daemon.ingest, number) for number in range(3)]
     for kill in range(5):
@@ -352,12 +351,6 @@ def test_every_chunk_is_in_the_log_exactly_once_and_in_order_though_the_daemon_i
     assert len(found) == sum(len(producer.sent) for producer in producers)
     assert len(everything) - len(found) == len(daemon.segments())
     assert how != "small segments" or len(daemon.segments()) > 10
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from rerund.recording import Recording
 from rerund.sync import RETRY_SECS, GroupCommit
 from rerund_sdk import messages, rrd, wire
 from tests.faults.power import Disk, Write
-from tests.raw_producer import Message, chunk, frames_of
+from tests.raw_producer import Message, chunk
+from tests.recorded import content
 
 RERUN = shutil.which("rerun", path=str(Path(sys.executable).parent))
 SEGMENT_BYTES = 30_000  # so what is not synced may lie in several
@@ -84,15 +85,6 @@ def opened(folder: Path) -> Recording:
     recording = Recording(folder / "app" / "run", "app", "run", SEGMENT_BYTES, Bells())
     recording.prepare()
     return recording
-
-
-def content(recording: Recording) -> list[bytes]:
-    cursor = recording.cursor()
-    data = b""
-    while part := cursor.read_now():
-        data += part
-    cursor.close()
-    return frames_of(data)
 
 
 def _hello() -> wire.Hello:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import rerund_sdk as rr
-from rerund_sdk import row_template, rrd
+from rerund_sdk import row_template
 from rerund_sdk.chunk_reader import Chunk
-from tests.homes import chunk_of
+from tests.homes import chunk_messages, chunk_of
 
 LOGGED = {
     "a number": lambda n: rr.Scalars(n * 0.1),
@@ -39,9 +39,7 @@ def logged(what: str, *, log_time: bool = True, timelines: int = 2) -> list[Chun
             recording.set_time(f"time {timeline}", sequence=n * 7 - timeline)
         recording.log("/a/b", LOGGED[what](n))
         assert recording.flush()
-    data = stream.read() or b""
-    frames = [frame for frame in rrd.frames(data, rrd.STREAM_HEADER_SIZE) if frame.kind == rrd.Kind.ARROW]
-    return [chunk_of(data[frame.start : frame.end]) for frame in frames]
+    return [chunk_of(message) for message in chunk_messages(stream.read() or b"")]
 
 
 def without(chunks: list[Chunk], *ids: str) -> list[tuple[object, ...]]:

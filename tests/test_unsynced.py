@@ -16,7 +16,8 @@ from rerund.recording import Recording
 from rerund.sync import GroupCommit
 from rerund_sdk import rrd, wire
 from tests.daemons import Daemon
-from tests.raw_producer import Message, RawProducer, blob, chunk, frames_of
+from tests.raw_producer import Message, RawProducer, blob, chunk
+from tests.recorded import content
 
 HEAD = rrd.MESSAGE_HEADER_SIZE
 
@@ -31,15 +32,6 @@ def _append(recording: Recording, *batch: Message) -> None:
     for each in batch:
         recording.append([each.data], [each.entry], each.entry.size)
         recording.write_index()
-
-
-def _content(recording: Recording) -> list[bytes]:
-    cursor = recording.cursor()
-    data = b""
-    while part := cursor.read_now():
-        data += part
-    cursor.close()
-    return frames_of(data)
 
 
 def _blank(path: Path, start: int, end: int) -> None:
@@ -63,10 +55,10 @@ def test_a_message_whose_bytes_had_not_reached_the_disk_is_cut_with_all_after_it
     start = rrd.STREAM_HEADER_SIZE + 6 * size
     _blank(path, start if where == "header" else start + HEAD, path.stat().st_size if where == "rest" else start + size)
     again = _recording(tmp_path)
-    assert _content(again) == [each.data for each in batch[:6]]
+    assert content(again) == [each.data for each in batch[:6]]
     assert again.index.totals == (6, 6)
     _append(again, *batch[6:])  # they come again: nobody was told that they were synced
-    assert _content(again) == [each.data for each in batch]
+    assert content(again) == [each.data for each in batch]
 
 
 def test_a_segment_that_was_closed_just_before_the_cut_is_looked_at_too(tmp_path: Path) -> None:
@@ -78,7 +70,7 @@ def test_a_segment_that_was_closed_just_before_the_cut_is_looked_at_too(tmp_path
     _blank(before.path, before.end - lost + HEAD, before.end)
     again = _recording(tmp_path, 8192)
     assert before.path.stat().st_size == before.end - lost
-    messages = _content(again)
+    messages = content(again)
     assert len(messages) == 19 and messages[-1] == batch[-1].data
     assert last.path.stat().st_size == last.end
 
@@ -108,7 +100,7 @@ def test_a_log_whose_last_sync_failed_was_not_left_well(tmp_path: Path, monkeypa
     disk.fails = False
     _blank(path, end - len(chunk("run", "/a", [1.0], [1]).data) + HEAD, end)
     again = _recording(tmp_path)
-    assert len(_content(again)) == 1
+    assert len(content(again)) == 1
 
 
 @pytest.mark.parametrize("cut", [HEAD, HEAD + 1, 400])

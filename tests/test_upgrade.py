@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -25,7 +24,7 @@ from rerund_sdk.version import VERSION
 from tests.browsers import chromium, opened
 from tests.browsers import wait_until as wait_until_page
 from tests.commands import Commands
-from tests.daemons import fresh_folder
+from tests.daemons import free_port, fresh_folder
 from tests.homes import chunk_of, is_chunk, messages_of, wait_until
 from tests.raw_producer import values_of
 
@@ -54,12 +53,6 @@ def rerund(monkeypatch: pytest.MonkeyPatch) -> Iterator[Commands]:
 def newer(rerund: Commands) -> dict[str, str]:
     """The environment of the newer version."""
     return {"PYTHONPATH": str(rerund.folder / "newer")}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_start_of_another_version_says_which_one_runs_and_what_to_do(rerund: Commands) -> None:

@@ -1,22 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser
 
 from rerund_sdk import links, wire
-from tests.browsers import chromium, opened, wait_until
+from tests.browsers import opened, wait_until
 from tests.daemons import Daemon
 from tests.raw_producer import RawProducer, chunk
 from tests.recorded import scalars_in
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 def test_the_home_page_lists_recordings_as_they_come_and_links_to_them(daemon: Daemon, browser: Browser) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,12 @@ import rerun_cli
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from tests.browsers import VIEWER_SECS, chromium, opened, wait_until
-from tests.daemons import Daemon
+from tests.browsers import VIEWER_SECS, opened, wait_until
+from tests.daemons import Daemon, free_port
 from tests.raw_producer import frames_of
 
 Colour = tuple[int, int, int]
 MAGENTA, LIME = (255, 0, 255), (0, 255, 0)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def log_image(daemon: Daemon, colour: Colour, frame: int) -> None:

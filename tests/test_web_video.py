@@ -17,7 +17,7 @@ from rerund.store import Store
 from rerund.web.finder import Finder
 from rerund.web.latest import HIGHEST
 from rerund.web.video import AV1, H264, H265, VP8, VP9, is_key, samples
-from rerund_sdk import rrd
+from tests.homes import chunk_messages
 
 KEY, DELTA = 0, 1  # the first byte of a VP8 frame, as far as it matters
 
@@ -32,12 +32,7 @@ def messages(keys: list[bool], rows_per_chunk: int) -> Iterator[bytes]:
         sample = bytes([KEY if is_keyframe else DELTA, number])
         recording.log("video", rr.VideoStream(codec=rr.VideoCodec.VP8, sample=sample))
         if (number + 1) % rows_per_chunk == 0 or number + 1 == len(keys):
-            data = stream.read() or b""
-            for frame in rrd.frames(data, rrd.STREAM_HEADER_SIZE):
-                if frame.kind == rrd.Kind.END:
-                    break
-                if frame.kind == rrd.Kind.ARROW:
-                    yield data[frame.start : frame.end]
+            yield from chunk_messages(stream.read() or b"")
 
 
 @settings(max_examples=30, deadline=None)

@@ -13,15 +13,9 @@ import pytest
 import rerun as rr
 from playwright.sync_api import Browser, Locator, Page
 
-from tests.browsers import chromium, opened, wait_until
+from tests.browsers import opened, wait_until
 from tests.daemons import Daemon
 from tests.robot_page import BLUE, LIME, MAGENTA, image, log_at, logging_into, of_colour, panel, pixels_of, url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ its server writes has grown for the last time. The floor is one process that wri
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -22,9 +21,7 @@ IMAGE_BYTES = 640 * 480 * 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    args = parser.parse_args()
+    args = side_by_side.parser(__doc__).parse_args()
     print(f"end to end, {PRODUCERS} producers: {side_by_side.conditions()}\n{side_by_side.HEADER}")
     for program, rows in ROWS.items():
         ours, theirs = side_by_side.alternate(

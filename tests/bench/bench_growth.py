@@ -7,15 +7,12 @@ Viewers: rows a second that one program gets into the log while they read. Lengt
 from __future__ import annotations
 
 import argparse
-import threading
 import time
 from pathlib import Path
 
-import grpc
-
 from tests.bench import side_by_side
-from tests.bench.bench_latency import READ_MESSAGES
 from tests.bench.side_by_side import Figures, OurServer
+from tests.bench.viewers import reading
 
 ROWS = 100_000
 
@@ -57,23 +54,6 @@ def _rate_with(viewers: int) -> float:
         for channel in channels:
             channel.close()
         return ROWS / (run["ended"] - run["started"])
-
-
-def reading(url: str) -> grpc.Channel:
-    """A viewer that reads all it gets, and looks at none of it."""
-    host = url.removeprefix("rerun+http://").removesuffix("/proxy")
-    channel = grpc.insecure_channel(host, options=[("grpc.max_receive_message_length", -1)])
-    stream = channel.unary_stream(READ_MESSAGES)(b"")
-
-    def read() -> None:
-        try:
-            for _ in stream:
-                pass
-        except grpc.RpcError:
-            pass  # the channel was closed
-
-    threading.Thread(target=read, daemon=True).start()
-    return channel
 
 
 def _start(megabytes: int) -> float:

@@ -5,24 +5,20 @@ The same gRPC client reads from both servers; Rerun's has the gigabyte in memory
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
 
 import aiohttp
-import grpc
 
 from tests.bench import side_by_side
-from tests.bench.bench_latency import READ_MESSAGES
+from tests.bench.viewers import channel_to, read_messages
 
 IMAGES = 1_100
 BYTES = IMAGES * 640 * 480 * 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    args = parser.parse_args()
+    args = side_by_side.parser(__doc__).parse_args()
     print(f"late viewer: {side_by_side.conditions()}\n{side_by_side.HEADER}")
     with side_by_side.scratch() as directory, side_by_side.servers(directory, rerun_saves=False) as servers:
         for sdk, address in (("rerund", servers.rerund), ("rerun", servers.rerun)):
@@ -36,10 +32,9 @@ def main() -> None:
 
 
 def _over_grpc(url: str) -> float:
-    host = url.removeprefix("rerun+http://").removesuffix("/proxy")
-    with grpc.insecure_channel(host, options=[("grpc.max_receive_message_length", -1)]) as channel:
+    with channel_to(url) as channel:
         start = time.monotonic()
-        stream = channel.unary_stream(READ_MESSAGES)(b"")
+        stream = read_messages(channel)
         got = 0
         for message in stream:
             got += len(message)

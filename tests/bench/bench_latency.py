@@ -6,7 +6,6 @@ afterwards.
 
 from __future__ import annotations
 
-import argparse
 import threading
 import time
 
@@ -17,13 +16,11 @@ from rerund_sdk import messages
 from rerund_sdk.chunk_reader import parse_arrow_msg, read_chunk
 from tests.bench import side_by_side
 from tests.bench.side_by_side import Figures
-
-READ_MESSAGES = "/rerun.sdk_comms.v1alpha1.MessageProxyService/ReadMessages"
+from tests.bench.viewers import channel_to, read_messages
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
+    parser = side_by_side.parser(__doc__)
     parser.add_argument("--rows", type=int, default=5_000)
     parser.add_argument("--hertz", type=float, default=1_000)
     args = parser.parse_args()
@@ -48,11 +45,10 @@ def _measure(sdk: str, rows: int, hertz: float) -> Figures:
 
 class _Viewer:
     def __init__(self, url: str) -> None:
-        host = url.removeprefix("rerun+http://").removesuffix("/proxy")
-        self._channel = grpc.insecure_channel(host, options=[("grpc.max_receive_message_length", -1)])
+        self._channel = channel_to(url)
         grpc.channel_ready_future(self._channel).result(timeout=10)
         self._arrived: list[tuple[int, bytes]] = []
-        self._stream = self._channel.unary_stream(READ_MESSAGES)(b"")
+        self._stream = read_messages(self._channel)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:

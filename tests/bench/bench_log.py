@@ -6,7 +6,6 @@ are what no logger can do without: a tuple in a list, a copy of the array, and, 
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from contextlib import ExitStack
@@ -22,9 +21,7 @@ ARRAY_BYTES = {"points100": 1_200, "points10k": 160_000, "image": 640 * 480 * 3}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    args = parser.parse_args()
+    args = side_by_side.parser(__doc__).parse_args()
     with ExitStack() as stack:
         directory = stack.enter_context(side_by_side.scratch())
         servers = stack.enter_context(side_by_side.servers(directory, rerun_saves=True))

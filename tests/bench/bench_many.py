@@ -14,8 +14,8 @@ import time
 import psutil
 
 from tests.bench import side_by_side
-from tests.bench.bench_growth import reading
 from tests.bench.side_by_side import OurServer
+from tests.bench.viewers import reading
 
 PROCESSES = 2
 

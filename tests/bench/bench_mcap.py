@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-
 from tests.bench import side_by_side
 from tests.bench.side_by_side import Figures
 
@@ -11,9 +9,7 @@ ROWS = {"transform": 30_000, "text": 30_000, "points10k": 1_500, "image": 400}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    args = parser.parse_args()
+    args = side_by_side.parser(__doc__).parse_args()
     print(f"mcap: {side_by_side.conditions('foxglove-sdk')}\n{side_by_side.header('Foxglove')}")
     with side_by_side.scratch() as directory:
         for program, rows in ROWS.items():

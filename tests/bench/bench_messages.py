@@ -5,7 +5,6 @@ A program logs a scalar, or puts 8 bytes, a thousand times a second; another one
 
 from __future__ import annotations
 
-import argparse
 import os
 import struct
 import subprocess
@@ -20,6 +19,7 @@ import zenoh
 import rerund_sdk as rr
 from tests.bench import side_by_side
 from tests.bench.side_by_side import Figures, OurServer
+from tests.daemons import free_port
 
 ROWS, HERTZ = 3_000, 1_000
 KEY = "bench/scalar"
@@ -27,8 +27,7 @@ NANOS = struct.Struct("<q")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
+    parser = side_by_side.parser(__doc__)
     parser.add_argument("--publish", metavar="ENDPOINT", help="be the other process")
     args = parser.parse_args()
     if args.publish:
@@ -74,7 +73,7 @@ def _scalars() -> Iterator[float]:
 
 
 def _zenoh() -> Figures:
-    port = side_by_side.free_port()
+    port = free_port()
     found: list[float] = []
     enough = threading.Event()
 

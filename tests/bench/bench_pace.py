@@ -5,8 +5,6 @@ All CPU of the process for one turn of the loop. Most of it is the waking of thr
 
 from __future__ import annotations
 
-import argparse
-
 from tests.bench import side_by_side
 from tests.bench.side_by_side import Figures
 
@@ -15,9 +13,7 @@ ENTITIES = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    args = parser.parse_args()
+    args = side_by_side.parser(__doc__).parse_args()
     print(f"pace: {side_by_side.conditions()}\n{side_by_side.HEADER}")
     with side_by_side.scratch() as directory, side_by_side.servers(directory, rerun_saves=True) as servers:
         for hertz in (30, 100, 500):

@@ -12,8 +12,8 @@ import time
 import grpc
 
 from tests.bench import side_by_side
-from tests.bench.bench_latency import READ_MESSAGES
 from tests.bench.side_by_side import Figures
+from tests.bench.viewers import channel_to, read_messages
 
 PROGRAMS = {"scalars": 500, "image": 30}  # rows a second
 
@@ -37,10 +37,11 @@ def _measure(sdk: str, secs: float) -> Figures:
             for name, hertz in PROGRAMS.items()
         }
         time.sleep(secs / 3)
-        channel = _frozen_viewer(server.grpc)
+        channel, stream = _frozen_viewer(server.grpc)
         time.sleep(secs / 3)
         server.restart()
         figures = {name: side_by_side.figures(process) for name, process in programs.items()}
+        stream.cancel()
         channel.close()
     return {
         f"{name}, {what}": run[f"{key}_call_ms"]
@@ -49,12 +50,10 @@ def _measure(sdk: str, secs: float) -> Figures:
     }
 
 
-def _frozen_viewer(url: str) -> grpc.Channel:
-    """Asks for everything and takes nothing of it."""
-    host = url.removeprefix("rerun+http://").removesuffix("/proxy")
-    channel = grpc.insecure_channel(host, options=[("grpc.max_receive_message_length", -1)])
-    channel.unary_stream(READ_MESSAGES)(b"")
-    return channel
+def _frozen_viewer(url: str) -> tuple[grpc.Channel, grpc.CallIterator[bytes]]:
+    """Asks for everything and takes nothing of it, for as long as its stream is held."""
+    channel = channel_to(url)
+    return channel, read_messages(channel)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import rerun_cli
+
+from tests.daemons import free_port
 
 Figures = dict[str, float]
 
@@ -41,8 +44,15 @@ def conditions(*others: str) -> str:
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
     )
-    packages = ", ".join(f"{name} {version(name)}" for name in ("rerund", *(others or ("rerun-sdk",))))
+    packages = ", ".join(f"{name} {version(name)}" for name in dict.fromkeys(("rerund", *(others or ("rerun-sdk",)))))
     return f"{packages}, Python {platform.python_version()}, {os.cpu_count()} cores of {processor}"
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """With the option that most benchmarks have."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--runs", type=int, default=3, help="of each, in turn; medians are printed")
+    return made
 
 
 def run(program: str, sdk: str, *options: str) -> subprocess.Popen[bytes]:
@@ -199,13 +209,6 @@ class RerunServer:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for_port(port: int) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 import rerun_cli
 
 from rerund_sdk.errors import BadRrd
-from tests.bench.side_by_side import OurServer, RerunServer, conditions, free_port, scratch
+from tests.bench.side_by_side import OurServer, Server, conditions, one_server, scratch
+from tests.daemons import free_port
 from tests.recorded import chunks_in
 
 _BEGIN = """
@@ -122,7 +123,7 @@ def _interrupted(sdk: str, how: str, number: signal.Signals) -> dict[str, str]:
         _keep_file(sdk, directory)
         server.restart(number)
         said = _end(program)
-        server.stop_writing()
+        _stop_writing(server)
         what = f"server {how} and started again: rows that are left"
         return {what: f"{_rows(directory, '/rows'):,} of 4,000", "   worst call of log": _ms(said["worst"])}
 
@@ -132,7 +133,7 @@ def _viewer_stands_still(sdk: str) -> dict[str, str]:
         time.sleep(1)
         viewer.send_signal(signal.SIGSTOP)
         said = _end(_start(sdk, server.address, _BURST, directory))
-        server.stop_writing()
+        _stop_writing(server)
         what = "a viewer stands still: longest call of 400 images"
         return {what: _ms(said["worst"]), "   images that are left": f"{_rows(directory, '/images'):,} of 400"}
 
@@ -161,7 +162,7 @@ def _server_stands_still(sdk: str) -> dict[str, str]:
         os.kill(server.pid, signal.SIGCONT)
         if sdk == "rerund":
             _wait_for(lambda: _rows(directory, "/images") == 400)
-        server.stop_writing()
+        _stop_writing(server)
         return {**found, "   images that are left when it goes on": f"{_rows(directory, '/images')} of 400"}
 
 
@@ -178,7 +179,7 @@ def _burst_and_end(what: str, program: subprocess.Popen[str]) -> dict[str, str]:
 def _forked(sdk: str) -> dict[str, str]:
     with _server(sdk) as (server, directory):
         _end(_start(sdk, server.address, _FORKS, directory))
-        server.stop_writing()
+        _stop_writing(server)
         rows = sum(_rows(directory, f"/child/{child}") for child in range(4))
         return {"rows of four forked children that are left": f"{rows} of 400"}
 
@@ -187,7 +188,7 @@ def _killed(sdk: str) -> dict[str, str]:
     with _server(sdk) as (server, directory):
         _end(_start(sdk, server.address, _KILLED, directory))
         time.sleep(1)
-        server.stop_writing()
+        _stop_writing(server)
         return {"program killed right after a flush: rows left": f"{_rows(directory, '/rows'):,} of 1,000"}
 
 
@@ -223,42 +224,20 @@ _MISHAPS = (
 # How it is done
 
 
-class _Writer:
-    """A server, and how to make it write down all that it has."""
+@contextmanager
+def _server(sdk: str) -> Iterator[tuple[Server, Path]]:
+    with scratch() as directory, one_server(directory, sdk) as server:
+        yield server, directory
 
-    def __init__(self, server: OurServer | RerunServer) -> None:
-        self._server = server
-        self.restart = server.restart
 
-    @property
-    def address(self) -> str:
-        return self._server.address
-
-    @property
-    def grpc(self) -> str:
-        return self._server.grpc
-
-    @property
-    def pid(self) -> int:
-        return self._server.pid
-
-    def stop_writing(self) -> None:
-        time.sleep(1)
-        self._server.stop()
+def _stop_writing(server: Server) -> None:
+    """All that it has is in its files then."""
+    time.sleep(1)
+    server.stop()
 
 
 @contextmanager
-def _server(sdk: str) -> Iterator[tuple[_Writer, Path]]:
-    with scratch() as directory:
-        server = OurServer(directory) if sdk == "rerund" else RerunServer(directory, saves=True)
-        try:
-            yield _Writer(server), directory
-        finally:
-            server.stop()
-
-
-@contextmanager
-def _viewer(server: _Writer, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _viewer(server: Server, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The official viewer without a window, which shows what it gets to a file."""
     executable = Path(rerun_cli.__file__).with_name("rerun")
     words = ["--connect", server.grpc, "--save", str(directory / "seen"), "--port", "auto"]
