@@ -29,9 +29,9 @@ from rerund_sdk import sigterm
 from rerund_sdk.batch import Field, Row
 from rerund_sdk.batcher_config import BatcherConfig
 from rerund_sdk.chunk import ChunkEncoder
+from rerund_sdk.chunk_template import LARGE_BYTES
 from rerund_sdk.errors import RerundError
 from rerund_sdk.messages import ArrowMsgWriter
-from rerund_sdk.row_template import LARGE_BYTES
 from rerund_sdk.series import Rows, Series
 from rerund_sdk.sinks import BufferSink, Dismissible, EncodedMessage, Flushed, Level, Sink, Store
 from rerund_sdk.time import Timelines
@@ -72,6 +72,7 @@ class Batcher:
         self.ready: list[EncodedMessage] = []  # made elsewhere, to be sent as they are
         self._heavy_bytes = 0  # of rows of large arrays, about: threads add to it without a lock
         self._room = threading.Event()
+        self._room.set()
         self._linger = 0.0  # seconds to wait for company
         self._to_send: list[EncodedMessage] = []
         self._to_send_bytes = 0
@@ -254,16 +255,17 @@ class Batcher:
     # The thread
 
     def _run(self) -> None:
-        rest = 0.0
+        rest_until = 0.0
         while not self._closed:
-            command = self._next_command(rest)
-            started = time.perf_counter()
+            command = self._next_command(rest_until)
+            started = time.monotonic()
             self._send_all()
-            rest = min((time.perf_counter() - started) * _REST_PER_WORK, _LONGEST_REST_SECS)
+            now = time.monotonic()
+            rest_until = now + min((now - started) * _REST_PER_WORK, _LONGEST_REST_SECS)
             if command is not None:
                 command()
 
-    def _next_command(self, rest: float) -> Command | None:
+    def _next_command(self, rest_until: float) -> Command | None:
         """Wait until a command has come (it is returned) or rows are due to be sent (None)."""
         if not self._queue and not self.ready:
             self._idle = True
@@ -273,16 +275,16 @@ class Batcher:
                 if command is not None:
                     return command
             self._idle = False
-        return self._wait_for_company(max(rest, self._tick(), self._linger))
+        now = time.monotonic()
+        return self._wait_for_company(max(rest_until, now + max(self._tick(), self._linger)))
 
     def _tick(self) -> float:
         if self.config.flush_tick_secs is not None:
             return self.config.flush_tick_secs
         return min((getattr(sink, "tick_secs", 0.2) for sink in self._sinks), default=0.2)
 
-    def _wait_for_company(self, secs: float) -> Command | None:
-        end = time.monotonic() + secs
-        while (left := end - time.monotonic()) > 0 and not self._is_much():
+    def _wait_for_company(self, until: float) -> Command | None:
+        while (left := until - time.monotonic()) > 0 and not self._is_much():
             try:
                 command = self._commands.get(timeout=min(left, _LOOK_SECS))
             except Empty:
@@ -335,7 +337,7 @@ class Batcher:
             self._send(self._encode(rows))
             if row_bytes:
                 self._heavy_bytes -= rows.count * row_bytes
-                if self._heavy_bytes < HEAVY_LIMIT:
+                if self._heavy_bytes < HEAVY_LIMIT and not self._room.is_set():
                     self._room.set()
 
     def _send_merged(self, alike: Sequence[Series]) -> None:

@@ -18,13 +18,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rerund_sdk.batch import ComponentDescriptor, Field, Row
+from rerund_sdk.chunk_template import LARGE_BYTES, MOST_ROWS, Template, template_of
 from rerund_sdk.messages import COMPRESSION_NONE, ArrowMsgWriter
-from rerund_sdk.row_template import LARGE_BYTES, RowTemplate, row_template
 from rerund_sdk.rrd import Kind
-from rerund_sdk.series import Rows, Series
+from rerund_sdk.series import Rows
 from rerund_sdk.sinks import EncodedMessage
 from rerund_sdk.time import DURATION, LOG_TIME, SEQUENCE, TIMESTAMP, TimePoint
-from rerund_sdk.tuid import TUID_SIZE, TuidClock
+from rerund_sdk.tuid import TUID_SIZE, TuidClock, chunk_id_text
 from rerund_sdk.wire import IndexEntry, TimeRange
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _ROW_ID_METADATA: Final = {
     "rerun:is_sorted": "true",
 }
 _INDEX_TYPES: Final = {SEQUENCE: pa.int64(), DURATION: pa.duration("ns"), TIMESTAMP: pa.timestamp("ns")}
-_SINGLES_BEFORE_TEMPLATE: Final = 3  # rows of a series that came alone
+_SEEN_BEFORE_TEMPLATE: Final = 3  # messages of a kind
 _WORTH_A_TEMPLATE: Final = 10  # uses; one that fits less often is not made again
 _MOST_TEMPLATES: Final = 1000
 _MOST_SCHEMAS: Final = 10_000  # each some kilobytes; beyond that, entities come so seldom that they are made anew
@@ -78,7 +78,7 @@ class ChunkEncoder:
         self._writer = writer
         self._ids = TuidClock()
         self._schemas: dict[tuple[Any, ...], _EncodedSchema] = {}
-        self._templates: dict[tuple[Series, bool], RowTemplate | int | None] = {}
+        self._templates: dict[tuple[Any, ...], Template | int | None] = {}  # or how many were seen; None: no more
 
     def encode_rows(self, rows: Sequence[Row], log_time: bool) -> list[EncodedMessage]:
         """Messages that hold `rows`, which are in the order of their `log` calls; log_time: add that timeline."""
@@ -107,27 +107,40 @@ class ChunkEncoder:
 
     def encode_series(self, rows: Rows, log_time: bool) -> EncodedMessage:
         """One message that holds rows of one series."""
-        if rows.count == 1 and rows.series.timelines is not None:
-            return self._encode_single(rows, log_time)
+        if rows.count <= MOST_ROWS and rows.series.timelines is not None:
+            return self._encode_few(rows, log_time)
         return self._encode_series(rows, log_time)
 
-    def _encode_single(self, rows: Rows, log_time: bool) -> EncodedMessage:
-        """Of a row that comes alone: by a template, once some of its series have come so."""
-        key = (rows.series, log_time)
+    def _encode_few(self, rows: Rows, log_time: bool) -> EncodedMessage:
+        """By a template, once some messages of the kind were made. One for all entities, if they can share it."""
+        series = rows.series
+        key: tuple[Any, ...] = (
+            rows.count,
+            id(series.timelines),
+            id(series.fields),
+            len(series.path.encode()),
+            log_time,
+        )
         known = self._templates.get(key, 0)
-        if isinstance(known, RowTemplate):
-            if message := known.message(rows.data, self._ids):
+        if known is None:
+            key = (rows.count, log_time, series)
+            known = self._templates.get(key, 0)
+        if isinstance(known, Template):
+            if message := known.message(rows, self._ids):
                 return message
             self._templates[key] = 0 if known.used >= _WORTH_A_TEMPLATE else None
         elif known is not None and len(self._templates) < _MOST_TEMPLATES:
-            self._templates[key] = known + 1 if known < _SINGLES_BEFORE_TEMPLATE else self._template(rows, log_time)
+            self._templates[key] = known + 1
+            if known == _SEEN_BEFORE_TEMPLATE:
+                self._make_template(rows, log_time, key)
         return self._encode_series(rows, log_time)
 
-    def _template(self, rows: Rows, log_time: bool) -> RowTemplate | None:
-        def encode(marks: list[Any]) -> EncodedMessage:
-            return self._encode_series(Rows(rows.series, marks, 1), log_time)
-
-        return row_template(rows.series, rows.data, log_time, self._ids, encode)
+    def _make_template(self, rows: Rows, log_time: bool, key: tuple[Any, ...]) -> None:
+        template = template_of(rows, log_time, self._ids, lambda marked: self._encode_series(marked, log_time))
+        if template is not None and not template.is_shared and rows.series not in key:
+            self._templates[key] = None
+            key = (rows.count, log_time, rows.series)
+        self._templates[key] = template
 
     def _encode_series(self, rows: Rows, log_time: bool) -> EncodedMessage:
         series = rows.series
@@ -234,7 +247,7 @@ class _EncodedSchema:
 
     def payload(self, batch: pa.RecordBatch, chunk_id: bytes) -> list[bytes | memoryview]:
         """The Arrow stream that holds `batch`."""
-        schema = b"".join((self._before, _id_text(chunk_id), self._after))
+        schema = b"".join((self._before, chunk_id_text(chunk_id), self._after))
         return [schema, memoryview(batch.serialize()), END_OF_STREAM]
 
     def large_payload(self, batch: pa.RecordBatch, chunk_id: bytes) -> list[bytes | memoryview]:
@@ -243,7 +256,7 @@ class _EncodedSchema:
         with pa.ipc.new_stream(pa.PythonFile(parts, "w"), self.schema) as writer:
             writer.write_batch(batch)
         payload = parts.joined()
-        payload[0] = bytes(payload[0]).replace(_PLACEHOLDER_ID.encode(), _id_text(chunk_id), 1)
+        payload[0] = bytes(payload[0]).replace(_PLACEHOLDER_ID.encode(), chunk_id_text(chunk_id), 1)
         return payload
 
 
@@ -274,11 +287,6 @@ class _Parts:
             small.clear()
         parts.append(b"".join(small))
         return parts
-
-
-def _id_text(chunk_id: bytes) -> bytes:
-    text = chunk_id.hex()
-    return f"chunk_{text[:16].upper()}{text[16:]}".encode()
 
 
 def _is_large(components: Sequence[ComponentColumn]) -> bool:

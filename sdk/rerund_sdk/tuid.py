@@ -40,3 +40,8 @@ def tuid_parts(tuid: bytes) -> tuple[int, int]:
     """(nanoseconds since the epoch, counter)."""
     nanos, counter = _TUID.unpack(tuid)
     return nanos, counter
+
+
+def chunk_id_text(chunk_id: bytes) -> bytes:
+    """As it stands in the schema of a chunk."""
+    return b"chunk_%016X%016x" % tuid_parts(chunk_id)
