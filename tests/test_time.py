@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rerund_sdk.errors import BadData
-from rerund_sdk.time import NO_TIME, ThreadTime, shared_thread_time, time_value
+from rerund_sdk.time import ThreadTime, shared_thread_time, time_value
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def test_timelines_are_kept_by_name_and_can_be_left_again() -> None:
     time.set("b", "sequence", 1)
     time.set("a", "duration", 2)
     time.set("b", "sequence", 3)
-    assert time.now == ((("a", "duration"), ("b", "sequence")), (2, 3))
+    assert time.now == ((("a", "duration"), ("b", "sequence")), [2, 3])
     time.disable("a")
-    assert time.now == ((("b", "sequence"),), (3,))
+    assert time.now == ((("b", "sequence"),), [3])
     time.reset()
-    assert time.now == NO_TIME
+    assert time.now == ((), [])
 
 
 def test_every_thread_has_its_own_time_and_streams_of_one_recording_share_it() -> None:
@@ -66,6 +66,6 @@ def test_every_thread_has_its_own_time_and_streams_of_one_recording_share_it() -
     thread = threading.Thread(target=lambda: seen.append(time.now))
     thread.start()
     thread.join()
-    assert seen == [NO_TIME]
-    assert shared_thread_time("app", "rec").now[1] == (1,)
-    assert shared_thread_time("app", "other").now == NO_TIME
+    assert seen == [((), [])]
+    assert shared_thread_time("app", "rec").now[1] == [1]
+    assert shared_thread_time("app", "other").now == ((), [])

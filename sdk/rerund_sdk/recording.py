@@ -130,12 +130,11 @@ class RecordingStream(RecordingExtras):
         (naive: UTC) or datetime64. Holds for this thread only, until changed.
         """
         if type(sequence) is int and duration is None and timestamp is None and -_INT64_MAX <= sequence <= _INT64_MAX:
-            time = self._time
-            timelines = time.now[0]
-            if timelines.only_sequence == timeline:
-                time.now = (timelines, (sequence,))
-            else:
-                time.set(timeline, SEQUENCE, sequence)
+            timelines, values = self._time.now
+            try:
+                values[timelines.sequences[timeline]] = sequence
+            except KeyError:
+                self._time.set(timeline, SEQUENCE, sequence)
             return
         with catch_and_log_exceptions("set_time"):
             self._time.set(timeline, *time_value(sequence, duration, timestamp))
@@ -191,7 +190,7 @@ class RecordingStream(RecordingExtras):
         except (KeyError, TypeError, AttributeError):
             pass
         with catch_and_log_exceptions(strict=strict):
-            self._log_checked(entity_path, (entity, *extra), nanos, timelines, values)
+            self._log_checked(entity_path, (entity, *extra), nanos, timelines, tuple(values))
 
     def _log_checked(
         self,
@@ -199,7 +198,7 @@ class RecordingStream(RecordingExtras):
         parts: Sequence[Any],
         nanos: int,
         timelines: Timelines | None,
-        values: tuple[int, ...],
+        values: Sequence[int],
     ) -> None:
         """All other ways of `log`: the first row of its kind, several archetypes, arrays that must be copied."""
         path = self._path(entity_path)

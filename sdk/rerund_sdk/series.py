@@ -10,6 +10,7 @@ Rule 2: a cell here shares no memory with the caller.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rerund_sdk.batch import Cell, Field, Row
@@ -35,7 +36,7 @@ class Series:
         """How many rows wait."""
         return len(self.data) // self.width
 
-    def add(self, nanos: int, values: tuple[int, ...], cells: tuple[Cell, ...]) -> None:
+    def add(self, nanos: int, values: Sequence[int], cells: tuple[Cell, ...]) -> None:
         """Append a row; the caller then queues the series."""
         self.data.extend((nanos, *values, *cells))
 

@@ -1,6 +1,7 @@
 """The current time of each thread, on as many timelines as it has set.
 
-Rule: a point in time is never changed after it was made: `set_time` makes the next one, `log` only keeps a reference.
+Rule: a thread's values change in place, as a new tuple for each `set_time` would cost more than all the rest of it. So
+who keeps a point in time copies it; `log` does, as it adds the values to a row.
 All recording streams with the same ids share one `ThreadTime`; every thread starts without any timeline.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
@@ -30,8 +31,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class Timelines(tuple[tuple[str, str], ...]):
     """The (name, type) of some timelines, sorted by name. Interned: the same timelines are the same object."""
 
-    only_sequence: str | None  # its name, if it is one timeline of that type: by far the most common
     places: dict[tuple[str, str], int]  # of each timeline
+    sequences: dict[str, int]  # places of those of that type, by name
 
     _interned: ClassVar[dict[tuple[tuple[str, str], ...], Timelines]] = {}
 
@@ -42,24 +43,27 @@ class Timelines(tuple[tuple[str, str], ...]):
         if timelines is None:
             timelines = cls(key)
             timelines.places = {timeline: place for place, timeline in enumerate(key)}
-            timelines.only_sequence = key[0][0] if [type_name for _, type_name in key] == [SEQUENCE] else None
+            timelines.sequences = {name: place for place, (name, type_name) in enumerate(key) if type_name == SEQUENCE}
             timelines = cls._interned.setdefault(key, timelines)
         return timelines
 
 
-# Where a row lies on its timelines, and its value on each. A plain tuple, as it is made at every `set_time`.
-TimePoint: TypeAlias = "tuple[Timelines, tuple[int, ...]]"
-
-NO_TIME: Final[TimePoint] = (Timelines.of({}), ())
+# Where a row lies on its timelines, and its value on each.
+TimePoint: TypeAlias = "tuple[Timelines, Sequence[int]]"
 
 
 class ThreadTime(threading.local):
     """`now` is the calling thread's point in time."""
 
-    now: TimePoint = NO_TIME
+    now: tuple[Timelines, list[int]] = (Timelines.of({}), [])
 
     def set(self, name: str, type_name: str, value: int) -> None:
-        self.now = with_value(*self.now, name, value, type_name)
+        timelines, values = self.now
+        place = timelines.places.get((name, type_name))
+        if place is None:
+            self.now = with_value(timelines, values, name, value, type_name)
+        else:
+            values[place] = value
 
     def disable(self, name: str) -> None:
         timelines, values = self.now
@@ -69,16 +73,13 @@ class ThreadTime(threading.local):
         self.now = _point(types, now)
 
     def reset(self) -> None:
-        self.now = NO_TIME
+        self.now = (Timelines.of({}), [])
 
 
 def with_value(
-    timelines: Timelines, values: tuple[int, ...], name: str, value: int, type_name: str = SEQUENCE
-) -> TimePoint:
+    timelines: Timelines, values: Sequence[int], name: str, value: int, type_name: str = SEQUENCE
+) -> tuple[Timelines, list[int]]:
     """The point in time that differs from the given one on this timeline."""
-    place = timelines.places.get((name, type_name))
-    if place is not None:
-        return timelines, (*values[:place], value, *values[place + 1 :])
     types = dict(timelines)
     now = dict(zip(types, values, strict=True))
     types[name] = type_name
@@ -86,9 +87,9 @@ def with_value(
     return _point(types, now)
 
 
-def _point(types: Mapping[str, str], values: Mapping[str, int]) -> TimePoint:
+def _point(types: Mapping[str, str], values: Mapping[str, int]) -> tuple[Timelines, list[int]]:
     timelines = Timelines.of(types)
-    return timelines, tuple([values[name] for name, _ in timelines])
+    return timelines, [values[name] for name, _ in timelines]
 
 
 _shared: weakref.WeakValueDictionary[tuple[str, str], ThreadTime] = weakref.WeakValueDictionary()
