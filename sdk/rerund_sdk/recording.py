@@ -235,12 +235,12 @@ class RecordingStream(RecordingExtras):
         size = 0
         own = []
         for field, cell in zip(fields, cells, strict=True):
-            if type(cell) is np.ndarray:
+            if type(cell) is np.ndarray and cell.nbytes >= _HEAVY_BYTES:
                 size += cell.nbytes
                 own.append(own_copy(cell))
             else:
                 own.append(field.storage.owned(cell))
-        if size > _HEAVY_BYTES:
+        if size:
             self._batcher.add_heavy(size)
         return tuple(own)
 

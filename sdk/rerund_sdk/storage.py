@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ Counts: TypeAlias = npt.NDArray[np.int32]
 Values: TypeAlias = npt.NDArray[Any]
 
 MAX_BLOB_BYTES = 2**31 - 1  # Arrow lists have 32-bit offsets
+_SMALL_BYTES: Final = 64 * 1024  # below it, bytes are cheaper than an array
 
 
 class TypeStorage(Storage, Protocol):
@@ -109,7 +110,8 @@ def column_with_nulls(storage: Storage, cells: Sequence[Cell]) -> tuple[pa.Array
 class Vectors:
     """Instances of a fixed shape, such as positions.
 
-    Cell: an array of shape (n, *shape), C-contiguous; or the bytes of one instance (of a field of an archetype only).
+    Cell: an array of shape (n, *shape), C-contiguous; or the bytes of one (of a field of an archetype, or owned): small
+    arrays take thrice the time to be copied and put together with others.
     """
 
     def __init__(self, dtype: npt.DTypeLike, *shape: int) -> None:
@@ -117,6 +119,7 @@ class Vectors:
         self.shape = shape
         self.ndim = 1 + len(shape)
         self.empty: Cell = np.empty((0, *shape), self.dtype)
+        self._instance_bytes = self.dtype.itemsize * math.prod(shape)
         self._nesting = [pa.from_numpy_dtype(self.dtype)]  # from the innermost type to that of one instance
         for size in reversed(shape):
             self._nesting.append(pa.list_(pa.field("item", self._nesting[-1], nullable=False), size))
@@ -155,7 +158,7 @@ class Vectors:
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
         kinds = set(map(type, cells))
         if kinds == {bytes}:
-            return self.to_arrow(self._unpacked(b"".join(cells))), _ones(len(cells))
+            return self.to_arrow(self._unpacked(b"".join(cells))), lengths_of(cells) // self._instance_bytes
         if arrow.is_among(kinds):
             return column_with_nulls(self, cells)
         if len(kinds) > 1:
@@ -170,7 +173,9 @@ class Vectors:
         return np.frombuffer(cell, self.dtype).reshape(-1, *self.shape)
 
     def owned(self, cell: Cell) -> Cell:
-        return cell.copy() if type(cell) is np.ndarray else cell
+        if type(cell) is not np.ndarray:
+            return cell
+        return cell.tobytes() if cell.nbytes < _SMALL_BYTES else cell.copy()
 
     def nbytes(self, cell: Cell) -> int:
         return len(cell) if type(cell) is bytes else int(cell.nbytes)
@@ -214,7 +219,7 @@ class Vectors:
 
 
 _FORMATS = {"f": {2: "e", 4: "f", 8: "d"}, "i": {1: "b", 2: "h", 4: "i", 8: "q"}, "u": {1: "B", 2: "H", 4: "I", 8: "Q"}}
-_NUMBER_TYPES = (float, int)  # not bool, which is an int by inheritance
+_NUMBER_TYPES = frozenset((float, int))  # not bool, which is an int by inheritance
 
 
 class Numbers(Vectors):
@@ -245,17 +250,17 @@ class Numbers(Vectors):
         kinds = set(map(type, cells))
         if arrow.is_among(kinds):
             return column_with_nulls(self, cells)
-        if np.ndarray not in kinds:
+        if kinds <= _NUMBER_TYPES:
             return self.to_arrow(np.array(cells, self.dtype)), _ones(len(cells))
-        if len(kinds) > 1:
-            cells = [cell if type(cell) is np.ndarray else np.array([cell], self.dtype) for cell in cells]
+        if kinds & _NUMBER_TYPES:
+            cells = [self._pack_number(cell) if type(cell) in _NUMBER_TYPES else cell for cell in cells]
         return super().column(cells)
 
     def packed(self, cell: Cell) -> bytes | memoryview | None:
-        return self._pack_number(cell) if type(cell) in _NUMBER_TYPES else _bytes_of(cell)
+        return self._pack_number(cell) if type(cell) in _NUMBER_TYPES else super().packed(cell)
 
     def nbytes(self, cell: Cell) -> int:
-        return int(getattr(cell, "nbytes", self.dtype.itemsize))
+        return self.dtype.itemsize if type(cell) in _NUMBER_TYPES else super().nbytes(cell)
 
     def _check_shape(self, values: Values) -> None:
         pass  # numbers are taken from arrays of any shape
@@ -282,6 +287,9 @@ class Booleans(Vectors):
 
     def packed(self, cell: Cell) -> bytes | None:  # noqa: ARG002 - truth values are bits in Arrow
         return None
+
+    def owned(self, cell: Cell) -> Cell:
+        return cell.copy() if type(cell) is np.ndarray else cell
 
     def nbytes(self, cell: Cell) -> int:
         return int(getattr(cell, "nbytes", 1))
