@@ -86,9 +86,13 @@ def log(
     strict: bool | None = None,
 ) -> None:
     """Log one row; see `RecordingStream.log`."""
-    found = recording or current.get() or _required(None, "log")
-    if found is not None:
+    found = recording or current.only or current.get() or _required(None, "log")
+    if found is None:
+        return
+    if extra or static or strict is not None:
         found.log(entity_path, entity, *extra, static=static, strict=strict)
+    else:
+        found.log(entity_path, entity)  # a call with a star costs as much as all of `log`
 
 
 def send_columns(
@@ -113,7 +117,7 @@ def set_time(
     timestamp: Any = None,
 ) -> None:
     """Set where this thread's next rows lie on a timeline; see `RecordingStream.set_time`."""
-    found = recording or current.get() or _required(None, "set_time")
+    found = recording or current.only or current.get() or _required(None, "set_time")
     if found is not None:
         found.set_time(timeline, sequence=sequence, duration=duration, timestamp=timestamp)
 

@@ -26,6 +26,20 @@ def {name}(self, {parameters}):
     self._cells = tuple(cells)
     self._borrowed = borrowed
 """
+_FUNCTION_OF_ONE = """
+def {name}(self, {parameters}):
+    if {names} is None:
+        self._set_forgiving((None,))
+        return
+    try:
+        cell = cell_of_{names}({names})
+    except Exception:
+        self._set_forgiving(({names},))
+        return
+    self._fields = the_fields
+    self._cells = (cell,)
+    self._borrowed = cell is {names} and type(cell) is ndarray
+"""
 _IMPLICATION = """
     if {name} is None and {by} is not None:
         {name} = {value!r}
@@ -66,7 +80,8 @@ def compiled(
     name: str, arguments: list[Argument], combinations: Mapping[int, tuple[Field, ...]]
 ) -> Callable[..., None]:
     """`__init__`, or for a class with its own `_set`, where all arguments may be left out."""
-    source = _FUNCTION.format(
+    form = _FUNCTION_OF_ONE if len(arguments) == 1 else _FUNCTION
+    source = form.format(
         name=name,
         parameters=", ".join(_parameters(name, arguments)),
         implications="".join(
@@ -80,7 +95,8 @@ def compiled(
         names=", ".join(argument.name for argument in arguments),
     )
     namespace: dict[str, Any] = {f"cell_of_{argument.name}": argument.cell for argument in arguments}
-    namespace |= {"combinations": combinations, "ndarray": np.ndarray, "__name__": __name__}
+    namespace |= {"combinations": combinations, "the_fields": combinations[1]}
+    namespace |= {"ndarray": np.ndarray, "__name__": __name__}
     exec(source, namespace)
     return namespace[name]  # type: ignore[no-any-return]
 

@@ -1,6 +1,7 @@
 """Which recording the module-level functions log into.
 
-It is that of the innermost `with` block, else this thread's, else the process's.
+It is that of the innermost `with` block, else this thread's, else the process's. Most programs never have another than
+the process's: it is `only`, and nothing else need be looked at.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _entered: ContextVar[tuple[RecordingStream, ...]] = ContextVar("rerund_sdk entered recordings", default=())
 _process: RecordingStream | None = None
+only: RecordingStream | None = None  # that of the process; None for good once a thread or a block had one of its own
+_may_be_only = True
 
 
 class _Thread(threading.local):
@@ -49,8 +52,9 @@ def get_global() -> RecordingStream | None:
 
 def set_global(recording: RecordingStream | None) -> RecordingStream | None:
     """Returns the one before."""
-    global _process
+    global _process, only
     before, _process = _process, recording
+    only = recording if _may_be_only else None
     return before
 
 
@@ -60,12 +64,19 @@ def get_thread_local() -> RecordingStream | None:
 
 def set_thread_local(recording: RecordingStream | None) -> RecordingStream | None:
     """Returns the one before."""
+    _look_everywhere()
     before, _thread.recording = _thread.recording, recording
     return before
 
 
+def _look_everywhere() -> None:
+    global only, _may_be_only
+    _may_be_only, only = False, None
+
+
 def push(recording: RecordingStream) -> None:
     """Enter a `with` block of the recording."""
+    _look_everywhere()
     _entered.set((*_entered.get(), recording))
 
 
