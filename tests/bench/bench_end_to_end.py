@@ -41,9 +41,7 @@ def _measure(program: str, rows: int, sdk: str) -> Figures:
         address, pid = (servers.rerund, servers.rerund_pid) if sdk == "rerund" else (servers.rerun, servers.rerun_pid)
         server = psutil.Process(pid)
         cpu = sum(server.cpu_times()[:2])
-        options = ("--address", address, "--rows", str(rows))
-        producers = [side_by_side.run(program, sdk, *options) for _ in range(PRODUCERS)]
-        runs = [side_by_side.figures(producer) for producer in producers]
+        runs = side_by_side.run_together(PRODUCERS, program, sdk, "--address", address, "--rows", str(rows))
         ended = max(run["ended"] for run in runs) if sdk == "rerund" else _last_growth(directory / "rerun.rrd")
         return {
             "rate": PRODUCERS * rows / (ended - min(run["started"] for run in runs)),

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import resource
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--sdk", choices=["rerund", "rerun", "foxglove"], required=True)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--hertz", type=float, default=0.0, help="rows per second; 0: as fast as it goes")
+    parser.add_argument("--wait", action="store_true", help="say when all is set up, and begin at a line of input")
     parser.add_argument("--save", help="log into this file")
     parser.add_argument("--address", help="log into the daemon or server there")
     parser.add_argument("--recording-id", default="bench")
@@ -53,13 +55,18 @@ def main() -> None:
             recording.flush(timeout_sec=600)
 
     log = _many(rr, args.entities, args.timelines) if args.program == "many" else _PROGRAMS[args.program](rr)
-    print(json.dumps(_run(log, flush, args.rows, args.hertz)))
+    print(json.dumps(_run(log, flush, args.rows, args.hertz, wait=args.wait)))
 
 
-def _run(log: Log, flush: Callable[[], None], rows: int, hertz: float = 0.0) -> dict[str, float]:
+def _run(
+    log: Log, flush: Callable[[], None], rows: int, hertz: float = 0.0, *, wait: bool = False
+) -> dict[str, float]:
     for row in range(min(100, rows)):
         log(row)
     flush()
+    if wait:
+        print("ready", flush=True)
+        sys.stdin.readline()
     cpu, start = time.process_time(), time.monotonic()
     calls = _paced(log, rows, hertz) if hertz else _fast(log, rows)
     called = time.monotonic() - start

@@ -58,7 +58,20 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def run(program: str, sdk: str, *options: str) -> subprocess.Popen[bytes]:
     """Start a program of programs.py."""
     command = [sys.executable, "-m", "tests.bench.programs", program, "--sdk", sdk, *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def run_together(count: int, program: str, sdk: str, *options: str) -> list[Figures]:
+    """What so many of them print that begin at the same moment: how long they took to start is in no figure."""
+    processes = [run(program, sdk, "--wait", *options) for _ in range(count)]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    return [figures(process) for process in processes]
 
 
 def figures(process: subprocess.Popen[bytes]) -> Figures:
