@@ -9,18 +9,19 @@ import json
 import sys
 import time
 
-import numpy as np
-import pyarrow as pa
 import zmq
 
 from rerund_sdk import messages, wire
-from rerund_sdk.batch import ComponentDescriptor
-from rerund_sdk.chunk import ChunkEncoder, ComponentColumn, TimeColumn, list_array
+from rerund_sdk.archetypes import Scalars
+from rerund_sdk.chunk import ChunkEncoder
+from rerund_sdk.series import Rows, Series
+from rerund_sdk.time import SEQUENCE, Timelines
 from tests.raw_producer import RawProducer
 
 ROWS = 10  # of an append
 PERIOD_SECS = 0.1
-SCALARS = ComponentDescriptor("Scalars:scalars", "rerun.archetypes.Scalars", "rerun.components.Scalar")
+FIELDS = Scalars(0.0)._fields
+TIMELINES = Timelines.of({"frame": SEQUENCE})
 
 
 class Member:
@@ -28,16 +29,15 @@ class Member:
 
     def __init__(self, producer: RawProducer, number: int) -> None:
         self.producer = producer
-        self.path = f"/crowd/{number}"
+        self.series = Series(f"/crowd/{number:06}", TIMELINES, FIELDS)
         self.sent: dict[int, float] = {}
         self.acked = 0
         self.worst = 0.0
 
     def send(self, encoder: ChunkEncoder, frame: int) -> None:
-        frames = np.arange(frame, frame + ROWS)
-        values = list_array(pa.array(frames * 0.1), np.arange(ROWS + 1, dtype=np.int32))
-        columns = [ComponentColumn(SCALARS, values)]
-        message = encoder.encode_columns(self.path, [TimeColumn("frame", "sequence", frames)], columns)
+        now = time.time_ns()
+        rows = [value for row in range(frame, frame + ROWS) for value in (now, row, row * 0.1)]
+        message = encoder.encode_series(Rows(self.series, rows, ROWS), log_time=False)
         self.producer.seq += 1
         self.sent[self.producer.seq] = time.monotonic()
         self.producer.send(wire.Append(self.producer.seq, (message.entry,), message.data))
