@@ -11,6 +11,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from rerund.errors import RecordingRemoved
 from rerund.log import START, Position, Segment
 from rerund_sdk import rrd
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _MESSAGE_HEADER: Final = rrd.MESSAGE_HEADER_SIZE
 _CACHED_BYTES: Final = 16 << 20  # this close to the end of a log, what is read was written a moment ago
+_NO_WAIT: Final = getattr(os, "RWF_NOWAIT", 0)  # not everywhere
 _SMALL_BYTES: Final = 256 << 10  # a single message up to this is read whatever the share of a reader is
 
 
@@ -39,6 +42,7 @@ class Cursor:
         self._number = -1  # index into the log's segments; -1: not yet placed
         self._offset = 0
         self._fd = -1
+        self._was_large = False  # the last message alone was larger than what was asked for
 
     @property
     def position(self) -> Position:
@@ -51,14 +55,17 @@ class Cursor:
     def _segments(self) -> list[Segment]:
         return self._recording.log.segments
 
-    async def read(self, max_bytes: int = 1 << 20) -> bytes:
-        """Whole messages, at most `max_bytes` of them unless the first alone is larger; waits until there is one."""
+    async def read(self, max_bytes: int = 1 << 20, head: bytes = b"") -> memoryview:
+        """Whole messages, at most `max_bytes` of them unless the first alone is larger; waits until there is one.
+
+        head: put before them, so that who sends both need not copy what was read.
+        """
         await self._place()
         readers = self._recording.readers
         most = max_bytes if readers is None else readers.share(self, max_bytes)
         while True:
             try:
-                if data := await self._read_cached(most):
+                if data := await self._read_cached(most, head):
                     return data
             except _Large as large:
                 assert readers is not None
@@ -72,8 +79,8 @@ class Cursor:
         await self._place()
         await self._recording.grown(self)
 
-    def read_now(self, max_bytes: int = 1 << 20) -> bytes:
-        """Like `read`; b"" at the end of the log."""
+    def read_now(self, max_bytes: int = 1 << 20) -> memoryview:
+        """Like `read`; nothing at the end of the log."""
         self._place_now()
         return self._read(max_bytes, 0)
 
@@ -109,32 +116,38 @@ class Cursor:
         if self._number < 0:
             self._number, self._offset = self._recording.locate(self._start)
 
-    async def _read_cached(self, max_bytes: int) -> bytes:
+    async def _read_cached(self, max_bytes: int, head: bytes) -> memoryview:
         """Read on the loop what is in memory; what the disk must bring is read on a thread."""
         just_written = self.lag() < _CACHED_BYTES
         try:
-            return self._read(max_bytes, 0 if just_written else os.RWF_NOWAIT, asks_for_room=True)
+            return self._read(max_bytes, 0 if just_written else _NO_WAIT, head, asks_for_room=True)
         except BlockingIOError:
-            return await asyncio.to_thread(self._read, max_bytes, 0, asks_for_room=True)
+            return await asyncio.to_thread(self._read, max_bytes, 0, head, asks_for_room=True)
 
-    def _read(self, max_bytes: int, flags: int, *, asks_for_room: bool = False) -> bytes:
+    def _read(self, max_bytes: int, flags: int, head: bytes = b"", *, asks_for_room: bool = False) -> memoryview:
         if self._recording.removed:
             self.close()
             raise RecordingRemoved(f"recording {self._recording.name} was removed")
         available = self._enter_readable_segment()
         if not available:
-            return b""
-        data = self._pread(min(max_bytes, available), flags)
-        size = _whole(data)
-        if not size:
-            size = self._next_message_size(data, flags)
-            if size > available:
-                raise RecordingRemoved(f"recording {self._recording.name} was damaged on disk by somebody else")
-            if asks_for_room and self._recording.readers is not None and size > max(max_bytes, _SMALL_BYTES):
-                raise _Large(size)
-            data = self._pread(size, flags)
-        self._offset += size
-        return data if size == len(data) else data[:size]
+            return memoryview(b"")
+        large_size = self._size_of_next(flags) if self._was_large else 0
+        if large_size <= max_bytes:
+            data = self._pread(min(max_bytes, available), flags, head)
+            size = _whole(data[len(head) :])
+            if size:
+                self._was_large = False
+                self._offset += size
+                return data[: len(head) + size]
+            large_size = self._size_of_next(flags)
+        self._was_large = True
+        if large_size > available:
+            raise RecordingRemoved(f"recording {self._recording.name} was damaged on disk by somebody else")
+        if asks_for_room and self._recording.readers is not None and large_size > max(max_bytes, _SMALL_BYTES):
+            raise _Large(large_size)
+        data = self._pread(large_size, flags, head)
+        self._offset += large_size
+        return data
 
     def _enter_readable_segment(self) -> int:
         """Move to the next segment where this one is read up; how many bytes there are to read."""
@@ -149,21 +162,18 @@ class Cursor:
             self._number += 1
             self._offset = self._segments[self._number].first
 
-    def _pread(self, size: int, flags: int) -> bytes:
-        """`size` bytes. Raises BlockingIOError if `flags` forbid to wait for the disk and it has some of them."""
+    def _pread(self, size: int, flags: int, head: bytes = b"") -> memoryview:
+        """`size` bytes behind `head`. Raises BlockingIOError if `flags` forbid to wait for the disk and it has some."""
         if self._fd < 0:
             self._fd = self._open()
-        if not flags:
-            data = os.pread(self._fd, size, self._offset)
-        else:
-            buffer = bytearray(size)
-            count = os.preadv(self._fd, [buffer], self._offset, flags)
-            data = bytes(memoryview(buffer)[:count])
-            if count < size:
+        buffer = np.empty(len(head) + size, np.uint8).data  # a bytearray would be zeroed first
+        buffer[: len(head)] = head
+        count = os.preadv(self._fd, [buffer[len(head) :]], self._offset, flags)
+        if count < size:
+            if flags:
                 raise BlockingIOError
-        if len(data) < size:
             raise RecordingRemoved(f"recording {self._recording.name} was cut on disk by somebody else")
-        return data
+        return buffer.toreadonly()
 
     def _open(self) -> int:
         try:
@@ -171,12 +181,12 @@ class Cursor:
         except FileNotFoundError as error:
             raise RecordingRemoved(f"recording {self._recording.name} was removed from the disk") from error
 
-    def _next_message_size(self, data: bytes, flags: int) -> int:
-        head = data if len(data) >= _MESSAGE_HEADER else self._pread(_MESSAGE_HEADER, flags)
-        return _MESSAGE_HEADER + rrd.frame_header(head, 0)[1]
+    def _size_of_next(self, flags: int) -> int:
+        """Of the next message."""
+        return _MESSAGE_HEADER + rrd.frame_header(self._pread(_MESSAGE_HEADER, flags), 0)[1]
 
 
-def _whole(data: bytes) -> int:
+def _whole(data: memoryview) -> int:
     """How many bytes of `data` are whole messages."""
     end, size = 0, len(data)
     while end + _MESSAGE_HEADER <= size:

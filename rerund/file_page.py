@@ -30,18 +30,18 @@ class FileReader:
         self.position = start  # its segment is the number of the file, from 1 on
         self._messages = _messages_after(paths, start)
 
-    async def read(self, max_bytes: int) -> bytes:
-        """Whole messages, about `max_bytes` of them; waits for ever at the end, since nothing comes any more."""
-        batch, size = [], 0
+    async def read(self, max_bytes: int, head: bytes) -> memoryview:
+        """Whole messages behind `head`, about `max_bytes`; waits for ever at the end, since nothing comes any more."""
+        batch, size = [head], 0
         for position, message in self._messages:
             self.position = position
             batch.append(message)
             size += len(message)
             if size >= max_bytes:
                 break
-        if not batch:
+        if not size:
             await asyncio.Event().wait()
-        return b"".join(batch)
+        return memoryview(b"".join(batch))
 
 
 def _messages_after(paths: Sequence[Path], start: Position) -> Iterator[tuple[Position, bytes]]:

@@ -84,7 +84,7 @@ class FileWriter:
             self.error = ""
         return True
 
-    async def _write(self, recording: Recording, data: bytes) -> None:
+    async def _write(self, recording: Recording, data: memoryview) -> None:
         self._in_hand = len(data)
         try:
             await asyncio.to_thread(self.file.append, data)

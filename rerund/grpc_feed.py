@@ -84,11 +84,10 @@ class Feed:
             self._viewers.remove(info)
 
 
-def responses(data: bytes) -> Iterator[bytes]:
+def responses(data: memoryview) -> Iterator[bytes]:
     """Each of the .rrd messages in `data` as a ReadMessagesResponse."""
-    view = memoryview(data)
-    for frame in rrd.frames(view):
-        yield b"".join((wrap_head(frame.kind, frame.end - frame.body.start), view[frame.body]))
+    for frame in rrd.frames(data):
+        yield b"".join((wrap_head(frame.kind, frame.end - frame.body.start), data[frame.body]))
 
 
 def replayed(store: Store, replay: str) -> list[Recording]:

@@ -120,7 +120,7 @@ class Stream:
             await asyncio.to_thread(recording.open)
             with contextlib.closing(recording.cursor()) as cursor:
                 if first := cursor.read_now(1):
-                    return first
+                    return bytes(first)
         return made_up_store_info(messages.store_id(store.application_id, store.recording_id))
 
     def _begin(self, store: StoreName, store_info: bytes) -> Producer:

@@ -72,7 +72,7 @@ class SavedFile:
         self.end = end
         return True
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | memoryview) -> None:
         """Write whole messages. Raises SaveError, and then none is in the file."""
         with self._lock:
             try:

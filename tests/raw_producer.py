@@ -183,10 +183,10 @@ class RawProducer:
         return message
 
 
-def frames_of(data: bytes) -> list[bytes]:
+def frames_of(data: bytes | memoryview) -> list[bytes]:
     """Each whole message in a file's or a cursor's bytes; a stream header is skipped."""
-    start = rrd.STREAM_HEADER_SIZE if data.startswith(rrd.MAGIC) else 0
-    return [data[frame.start : frame.end] for frame in rrd.frames(data, start)]
+    start = rrd.STREAM_HEADER_SIZE if bytes(data[: len(rrd.MAGIC)]) == rrd.MAGIC else 0
+    return [bytes(data[frame.start : frame.end]) for frame in rrd.frames(data, start)]
 
 
 def values_of(message: bytes) -> list[float]:

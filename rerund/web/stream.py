@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from aiohttp import WSMsgType, web
 
@@ -33,7 +33,7 @@ class Reader(Protocol):
     @property
     def position(self) -> Position: ...
 
-    async def read(self, max_bytes: int) -> bytes: ...
+    async def read(self, max_bytes: int, head: bytes) -> memoryview: ...
 
 
 @dataclass
@@ -76,10 +76,10 @@ async def _send(socket: web.WebSocketResponse, cursor: Reader, credit: Credit) -
     try:
         while True:
             await credit.wait()
-            messages = await cursor.read(BATCH_BYTES)
-            await socket.send_bytes(rrd.STREAM_HEADER + messages)
+            messages = await cursor.read(BATCH_BYTES, rrd.STREAM_HEADER)
+            await socket.send_bytes(cast("bytes", messages))  # it takes any buffer, though its type does not say so
             await socket.send_str(json.dumps({"position": str(cursor.position)}))
-            credit.sent += rrd.STREAM_HEADER_SIZE + len(messages)
+            credit.sent += len(messages)
     except (BadPosition, RecordingRemoved) as error:
         await close(socket, str(error))
 

@@ -58,9 +58,7 @@ def main() -> None:
     print(json.dumps(_run(log, flush, args.rows, args.hertz, wait=args.wait)))
 
 
-def _run(
-    log: Log, flush: Callable[[], None], rows: int, hertz: float = 0.0, *, wait: bool = False
-) -> dict[str, float]:
+def _run(log: Log, flush: Callable[[], None], rows: int, hertz: float = 0.0, *, wait: bool = False) -> dict[str, float]:
     for row in range(min(100, rows)):
         log(row)
     flush()
