@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -65,13 +67,12 @@ class Cursor:
         most = max_bytes if readers is None else readers.share(self, max_bytes)
         while True:
             try:
-                if data := await self._read_cached(most, head):
+                if data := await self._read_cached(partial(self._read, most, head, True)):
                     return data
             except _Large as large:
                 assert readers is not None
                 await readers.take(self, large.size)
-                most = large.size
-                continue
+                return await self._read_cached(partial(self._read_large, large.size, head))
             await self._recording.grown(self)
 
     async def ready(self) -> None:
@@ -82,7 +83,7 @@ class Cursor:
     def read_now(self, max_bytes: int = 1 << 20) -> memoryview:
         """Like `read`; nothing at the end of the log."""
         self._place_now()
-        return self._read(max_bytes, 0)
+        return self._read(max_bytes, b"", False, 0)
 
     def lag(self) -> int:
         """Bytes between here and the end of the log."""
@@ -116,37 +117,41 @@ class Cursor:
         if self._number < 0:
             self._number, self._offset = self._recording.locate(self._start)
 
-    async def _read_cached(self, max_bytes: int, head: bytes) -> memoryview:
+    async def _read_cached(self, read: Callable[[int], memoryview]) -> memoryview:
         """Read on the loop what is in memory; what the disk must bring is read on a thread."""
         just_written = self.lag() < _CACHED_BYTES
         try:
-            return self._read(max_bytes, 0 if just_written else _NO_WAIT, head, asks_for_room=True)
+            return read(0 if just_written else _NO_WAIT)
         except BlockingIOError:
-            return await asyncio.to_thread(self._read, max_bytes, 0, head, asks_for_room=True)
+            return await asyncio.to_thread(read, 0)
 
-    def _read(self, max_bytes: int, flags: int, head: bytes = b"", *, asks_for_room: bool = False) -> memoryview:
+    def _read(self, max_bytes: int, head: bytes, asks_for_room: bool, flags: int) -> memoryview:
+        """asks_for_room: raise _Large in place of reading a large message."""
         if self._recording.removed:
             self.close()
             raise RecordingRemoved(f"recording {self._recording.name} was removed")
         available = self._enter_readable_segment()
         if not available:
             return memoryview(b"")
-        large_size = self._size_of_next(flags) if self._was_large else 0
-        if large_size <= max_bytes:
+        size = self._size_of_next(flags) if self._was_large else 0
+        if size <= max_bytes:
             data = self._pread(min(max_bytes, available), flags, head)
-            size = _whole(data[len(head) :])
-            if size:
+            if whole := _whole(data[len(head) :]):
                 self._was_large = False
-                self._offset += size
-                return data[: len(head) + size]
-            large_size = self._size_of_next(flags)
+                self._offset += whole
+                return _trimmed(data, len(head) + whole)
+            size = self._size_of_next(flags)
         self._was_large = True
-        if large_size > available:
+        if size > available:
             raise RecordingRemoved(f"recording {self._recording.name} was damaged on disk by somebody else")
-        if asks_for_room and self._recording.readers is not None and large_size > max(max_bytes, _SMALL_BYTES):
-            raise _Large(large_size)
-        data = self._pread(large_size, flags, head)
-        self._offset += large_size
+        if asks_for_room and self._recording.readers is not None and size > max(max_bytes, _SMALL_BYTES):
+            raise _Large(size)
+        return self._read_large(size, head, flags)
+
+    def _read_large(self, size: int, head: bytes, flags: int) -> memoryview:
+        """The next message, of which it is known that it is there and has that size."""
+        data = self._pread(size, flags, head)
+        self._offset += size
         return data
 
     def _enter_readable_segment(self) -> int:
@@ -184,6 +189,11 @@ class Cursor:
     def _size_of_next(self, flags: int) -> int:
         """Of the next message."""
         return _MESSAGE_HEADER + rrd.frame_header(self._pread(_MESSAGE_HEADER, flags), 0)[1]
+
+
+def _trimmed(data: memoryview, size: int) -> memoryview:
+    """Its first bytes, without keeping the memory of all of it for a few."""
+    return data[:size] if size > len(data) // 2 else memoryview(bytes(data[:size]))
 
 
 def _whole(data: memoryview) -> int:

@@ -87,6 +87,7 @@ class Recording:
         self._space = space
         self._at_rest: AtRest | None = None
         self._bell = bells.add()
+        self._index_bell = bells.add()
         self._summary = Summary(self.index)
         self._opening = threading.Lock()
         self._writing = threading.Lock()  # held by the intake thread, and by others only to close the last segment
@@ -172,11 +173,11 @@ class Recording:
         await self._bell.wait(lambda: self.removed or cursor.lag() > 0)
 
     async def indexed(self, seen: list[int]) -> None:
-        """Until the index has more than `seen` records of each segment, or the recording is removed.
+        """Until the index differs from what its `counts` said when it was `seen`, or the recording is removed.
 
         The index comes a moment after the log: who looks into it must wait for it, not for the log.
         """
-        await self._bell.wait(lambda: self.removed or self.index.counts() != seen)
+        await self._index_bell.wait(lambda: self.removed or self.index.counts() != seen)
 
     def bytes_after(self, position: Position) -> int:
         """How many bytes a cursor that starts at `position` has before it."""
@@ -385,7 +386,7 @@ class Recording:
             log.info("the index is written again: %s", self.directory)
             self._index_error = ""
         self._unindexed = []
-        self._bell.ring()
+        self._index_bell.ring()
 
     def release(self) -> None:
         """Close files and forget what can be read again: nobody logs here for now."""

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import rerund_sdk as rr
 from rerund_sdk import chunk_template
 from rerund_sdk.chunk_reader import Chunk, Component
+from rerund_sdk.sinks import EncodedMessage
 from tests.homes import chunk_messages, chunk_of
 
 LOGGED = {
@@ -145,6 +147,58 @@ def test_one_for_each_entity_whose_rows_have_something_of_their_own(
     assert len(made) == 2
     names = [str(each.column[0][0]) for each in map(only_text, chunk_messages(stream.read() or b""))]
     assert names == ["/camera/left", "/camera/rght"] * 12
+
+
+def test_rows_on_no_timeline_are_static() -> None:
+    recording = rr.RecordingStream("app", send_properties=False)
+    recording.set_log_time_enabled(False)
+    recording.binary_stream()
+    (sink,) = recording._batcher.sinks
+    sent: list[EncodedMessage] = []
+    sink.send = sent.extend  # type: ignore[method-assign]
+    for n in range(6):
+        recording.log("/robot/arm", rr.Scalars(n))
+        recording.flush()
+    assert [message.entry.static for message in sent] == [True] * 6
+
+
+def test_a_constant_is_the_same_byte_for_byte() -> None:
+    recording = rr.RecordingStream("app", send_properties=False)
+    stream = recording.binary_stream()
+    zeros = [0.0] * 6 + [-0.0]
+    for zero in zeros:
+        recording.log("/robot/arm", rr.AnyValues(x=pa.array([{"a": zero}])))
+        recording.flush()
+    found = [
+        chunk_of(message).components[0].column[0][0]["a"].as_py() for message in chunk_messages(stream.read() or b"")
+    ]
+    assert list(map(str, found)) == list(map(str, zeros))
+
+
+def test_templates_are_made_however_many_kinds_there_were_before(made: list[chunk_template.Template | None]) -> None:
+    recording = rr.RecordingStream("app", send_properties=False)
+    recording.binary_stream()
+    for kind in range(1200):
+        recording.log("/" + "x" * (10 + kind), rr.Scalars(kind))
+        recording.flush()
+    assert not made
+    for n in range(12):
+        recording.log("/hot/entity", rr.Points3D([[n, 1, 2]]))
+        recording.flush()
+    (template,) = made
+    assert template is not None
+    assert template.used > 5
+
+
+def test_a_float_in_the_place_of_an_integer_counts_as_one() -> None:
+    recording = rr.RecordingStream("app", send_properties=False)
+    stream = recording.binary_stream()
+    for _ in range(8):
+        recording.log("/robot/arm", rr.Points3D([[1, 2, 3]], class_ids=2.7))
+        recording.flush()
+    for message in chunk_messages(stream.read() or b""):
+        (ids,) = [each.column for each in chunk_of(message).components if "class_ids" in each.descriptor.component]
+        assert ids.to_pylist() == [[2]]
 
 
 def only_text(message: bytes) -> Component:

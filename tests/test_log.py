@@ -294,6 +294,14 @@ def test_a_message_larger_than_asked_for_comes_alone(tmp_path: Path) -> None:
     assert sizes == [[100, 200], [5000], [100, 100]]
 
 
+def test_a_few_bytes_that_were_read_do_not_keep_the_memory_of_many(tmp_path: Path) -> None:
+    recording = _recording(tmp_path)
+    _append(recording, blob(100), blob(50_000))
+    part = recording.cursor().read_now(20_000)
+    assert len(part) == 100
+    assert memoryview(part.obj).nbytes == 100
+
+
 def test_a_cursor_may_start_at_any_message_and_nowhere_else(tmp_path: Path) -> None:
     recording = _recording(tmp_path, segment_bytes=4096)
     for value in range(12):

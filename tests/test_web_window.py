@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 from hypothesis import example, given, settings
@@ -204,13 +205,19 @@ def test_several_instances_are_several_lines(tmp_path: Path) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.integers(1, 7), st.integers(1, 5))
-@example([0] * 8, 1, 1)  # more rows of one time than a page, in chunks of their own
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=60),
+    st.integers(1, 7),
+    st.integers(1, 5),
+    st.sampled_from([1, 3, 400]),
+)
+@example([0] * 8, 1, 1, 400)  # more rows of one time than a page, in chunks of their own
+@example([0] * 8, 1, 1, 2)  # more such chunks than one answer looks into
 def test_pages_of_a_text_log_have_every_row_once_the_latest_first(
-    frames: list[int], page_rows: int, rows_per_chunk: int
+    frames: list[int], page_rows: int, rows_per_chunk: int, most_chunks: int
 ) -> None:
     lines = [Line(f"/log{n % 2}", frame, f"line {n}", "INFO") for n, frame in enumerate(frames)]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, mock.patch("rerund.web.text_rows.MOST_CHUNKS", most_chunks):
         _, finder = finder_of(folder, lines, rows_per_chunk)
         seen: list[tuple[int, str]] = []
         before: Place | None = behind(HIGHEST)

@@ -1,6 +1,7 @@
 """The rows of text logs before a moment, the latest first, a page at a time.
 
-Limit: one answer looks into so many chunks; if that is not enough for a whole page, it says up to where it looked.
+Limit: one answer looks into so many chunks; if that is not enough for a whole page, it says up to where it looked. It
+looks into more only if they all reach up to one moment, as there is no place between them.
 """
 
 from __future__ import annotations
@@ -76,8 +77,9 @@ def text_rows(
             rows = _latest(rows, limit)
             if rows[-1].time > found.high:
                 return Page(rows, Place(*rows[-1][:2]))
-        if looked == MOST_CHUNKS:
-            return Page(_latest(rows, limit), min(behind(found.high), before))
+        if looked >= MOST_CHUNKS and behind(found.high) < before:
+            complete = [row for row in rows if row.time > found.high]  # of earlier ones there may be more
+            return Page(_latest(complete, limit), behind(found.high))
         rows += [
             row for row in _rows_of(finder.open(found), entity, timeline) if row[:2] < before and wanted.lets_pass(row)
         ]

@@ -9,7 +9,7 @@ fixed length in it: it is encoded once and the id is written over a copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -78,7 +78,8 @@ class ChunkEncoder:
         self._writer = writer
         self._ids = TuidClock()
         self._schemas: dict[tuple[Any, ...], _EncodedSchema] = {}
-        self._templates: dict[tuple[Any, ...], Template | int | None] = {}  # or how many were seen; None: no more
+        self._templates: dict[Hashable, Template | None] = {}  # by kind of rows; None: there can be none
+        self._seen: dict[Hashable, int] = {}  # messages of kinds that are not yet among them
 
     def encode_rows(self, rows: Sequence[Row], log_time: bool) -> list[EncodedMessage]:
         """Messages that hold `rows`, which are in the order of their `log` calls; log_time: add that timeline."""
@@ -113,34 +114,34 @@ class ChunkEncoder:
 
     def _encode_few(self, rows: Rows, log_time: bool) -> EncodedMessage:
         """By a template, once some messages of the kind were made. One for all entities, if they can share it."""
-        series = rows.series
-        key: tuple[Any, ...] = (
-            rows.count,
-            id(series.timelines),
-            id(series.fields),
-            len(series.path.encode()),
-            log_time,
-        )
-        known = self._templates.get(key, 0)
-        if known is None:
-            key = (rows.count, log_time, series)
-            known = self._templates.get(key, 0)
-        if isinstance(known, Template):
-            if message := known.message(rows, self._ids):
-                return message
-            self._templates[key] = 0 if known.used >= _WORTH_A_TEMPLATE else None
-        elif known is not None and len(self._templates) < _MOST_TEMPLATES:
-            self._templates[key] = known + 1
-            if known == _SEEN_BEFORE_TEMPLATE:
-                self._make_template(rows, log_time, key)
+        for kind in (_shared_kind(rows, log_time), _own_kind(rows, log_time)):
+            template = self._templates.get(kind)
+            if template is not None:
+                if message := template.message(rows, self._ids):
+                    return message
+                del self._templates[kind]
+                if template.used < _WORTH_A_TEMPLATE:
+                    self._templates[kind] = None
+                break
+            if kind not in self._templates:
+                self._note(kind, rows, log_time)
+                break
         return self._encode_series(rows, log_time)
 
-    def _make_template(self, rows: Rows, log_time: bool, key: tuple[Any, ...]) -> None:
+    def _note(self, kind: Hashable, rows: Rows, log_time: bool) -> None:
+        """There is another message of a kind that has no template; make one if that is worth it by now."""
+        seen = self._seen.pop(kind, 0) + 1
+        if seen <= _SEEN_BEFORE_TEMPLATE:
+            if len(self._seen) >= _MOST_TEMPLATES:
+                self._seen.clear()
+            self._seen[kind] = seen
+            return
+        if len(self._templates) >= _MOST_TEMPLATES:
+            self._templates.clear()
+        self._templates[kind] = None
         template = template_of(rows, log_time, self._ids, lambda marked: self._encode_series(marked, log_time))
-        if template is not None and not template.is_shared and rows.series not in key:
-            self._templates[key] = None
-            key = (rows.count, log_time, rows.series)
-        self._templates[key] = template
+        if template is not None:
+            self._templates[kind if template.is_shared else _own_kind(rows, log_time)] = template
 
     def _encode_series(self, rows: Rows, log_time: bool) -> EncodedMessage:
         series = rows.series
@@ -232,6 +233,16 @@ class ChunkEncoder:
                 self._schemas.clear()
             encoded = self._schemas[key] = _EncodedSchema(entity_path, times, components)
         return encoded
+
+
+def _shared_kind(rows: Rows, log_time: bool) -> Hashable:
+    """Rows that agree in this differ in their path alone, and in what is in their cells."""
+    series = rows.series
+    return rows.count, log_time, id(series.timelines), id(series.fields), len(series.path.encode())
+
+
+def _own_kind(rows: Rows, log_time: bool) -> Hashable:
+    return rows.count, log_time, rows.series
 
 
 class _EncodedSchema:

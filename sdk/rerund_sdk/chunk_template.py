@@ -33,14 +33,13 @@ _ROW_ID: Final = struct.Struct(">QQ").pack
 _MIN_MARK_BYTES: Final = 4  # shorter ones could be found by chance
 _MIN_PATH_BYTES: Final = 8  # the marks of paths are letters, not any bytes
 _RANDOM_BYTES: Final = 4096  # that a mark has at the most; the rest of it is zero
-_UNLIKELY: Final = 0x5E1D_0B1E  # a number in the place of one that is none
 _MOST_CONSTANT_BYTES: Final = 1024
 
 Pack = Callable[[Any], "bytes | memoryview | None"]
 
 
 class Template:
-    """For so many rows of a series, which is not static; or of any such series that differs in its path alone."""
+    """For so many rows of a series; or of any series that differs in its path alone."""
 
     def __init__(
         self, rows: Rows, log_time: bool, packs: list[Pack], sizes: list[int], found: _Found, is_shared: bool
@@ -85,7 +84,7 @@ class Template:
         message = self._filled(slots)
         ranges = tuple([TimeRange(name, type_name, times[n][0], times[n][-1]) for name, type_name, n in self._ranges])
         size = sum(map(len, message))
-        entry = IndexEntry(Kind.ARROW, size, chunk_id, rows.series.path, self._count, False, ranges)
+        entry = IndexEntry(Kind.ARROW, size, chunk_id, rows.series.path, self._count, not ranges, ranges)
         self.used += 1
         return EncodedMessage(entry, message)
 
@@ -113,7 +112,20 @@ class _Constant:
         self._cell = cell
 
     def __call__(self, cell: Any) -> bytes | None:
-        return b"" if cell is self._cell or (type(cell) is type(self._cell) and cell == self._cell) else None
+        return b"" if cell is self._cell or _is_same(cell, self._cell) else None
+
+
+def _is_same(one: Any, another: Any) -> bool:
+    """Whether two cells have the same bytes: Arrow's own comparison takes 0.0 for -0.0."""
+    if not isinstance(another, pa.Array):
+        return type(one) is type(another) and bool(one == another)
+    if not isinstance(one, pa.Array) or _form(one) != _form(another):
+        return False
+    return all(mine is None or mine.equals(yours) for mine, yours in zip(one.buffers(), another.buffers(), strict=True))
+
+
+def _form(array: pa.Array[Any]) -> tuple[Any, ...]:
+    return array.type, len(array), array.offset, [buffer is None for buffer in array.buffers()]
 
 
 def _joined(values: list[Any], size: int) -> bytes | memoryview | None:
@@ -181,8 +193,7 @@ def _mark_of_path(path: str) -> str:
 def _pack_and_marks(storage: Any, cells: list[Any]) -> tuple[Pack | None, list[Any]]:
     """What makes a slot of a cell, and random cells of the same size; (None, []) if there is no such thing."""
     pack = _pack_of(storage, cells[0])
-    sizes = {len(value) if value is not None else None for value in map(pack, cells)} if pack is not None else {None}
-    if pack is None or len(sizes) > 1 or None in sizes:
+    if pack is None or _joined(list(map(pack, cells)), len(pack(cells[0]) or b"")) is None:
         return None, []
     return pack, cells if isinstance(pack, _Constant) else [_mark(storage, pack, cell) for cell in cells]
 
@@ -203,7 +214,7 @@ def _mark(storage: Any, pack: Pack, cell: Any) -> Any:
     if type(cell) is np.ndarray:
         return np.frombuffer(random, cell.dtype).reshape(cell.shape)
     number = np.frombuffer(random, storage.dtype)[0].item()
-    return number if np.isfinite(number) else type(number)(_UNLIKELY)
+    return number if np.isfinite(number) else _mark(storage, pack, cell)
 
 
 class _Found(NamedTuple):

@@ -2,10 +2,12 @@
 
 It is that of the innermost `with` block, else this thread's, else the process's. Most programs never have another than
 the process's: it is `only`, and nothing else need be looked at.
+Rule: `only` is set under a lock, and never again once a thread or a block has had a recording of its own.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 
 _entered: ContextVar[tuple[RecordingStream, ...]] = ContextVar("rerund_sdk entered recordings", default=())
 _process: RecordingStream | None = None
-only: RecordingStream | None = None  # that of the process; None for good once a thread or a block had one of its own
+only: RecordingStream | None = None
 _may_be_only = True
+_lock = threading.Lock()
 
 
 class _Thread(threading.local):
@@ -53,8 +56,9 @@ def get_global() -> RecordingStream | None:
 def set_global(recording: RecordingStream | None) -> RecordingStream | None:
     """Returns the one before."""
     global _process, only
-    before, _process = _process, recording
-    only = recording if _may_be_only else None
+    with _lock:
+        before, _process = _process, recording
+        only = recording if _may_be_only else None
     return before
 
 
@@ -71,13 +75,23 @@ def set_thread_local(recording: RecordingStream | None) -> RecordingStream | Non
 
 def _look_everywhere() -> None:
     global only, _may_be_only
-    _may_be_only, only = False, None
+    if _may_be_only:
+        with _lock:
+            _may_be_only, only = False, None
 
 
 def push(recording: RecordingStream) -> None:
     """Enter a `with` block of the recording."""
     _look_everywhere()
     _entered.set((*_entered.get(), recording))
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def pop(recording: RecordingStream) -> None:

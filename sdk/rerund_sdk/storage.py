@@ -30,7 +30,7 @@ Counts: TypeAlias = npt.NDArray[np.int32]
 Values: TypeAlias = npt.NDArray[Any]
 
 MAX_BLOB_BYTES = 2**31 - 1  # Arrow lists have 32-bit offsets
-_SMALL_BYTES: Final = 64 * 1024  # below it, bytes are cheaper than an array
+_SMALL_BYTES: Final = 16 * 1024  # below it, bytes are cheaper than an array
 
 
 class TypeStorage(Storage, Protocol):
@@ -230,20 +230,21 @@ class Numbers(Vectors):
         limits: Any = np.finfo(self.dtype) if self.dtype.kind == "f" else np.iinfo(self.dtype)
         number = float if self.dtype.kind == "f" else int
         self._low, self._high = number(limits.min), number(limits.max)
+        self._is_integer = number is int
         self._pack_number = struct.Struct(f"={_FORMATS[self.dtype.kind][self.dtype.itemsize]}").pack
 
     def cell(self, data: Any) -> Cell:
         kind = type(data)
         if kind is float or kind is int:
             if self._low <= data <= self._high:  # not for nan and inf, which become arrays
-                return data
+                return int(data) if kind is float and self._is_integer else data
         elif kind is np.ndarray:
             if data.dtype == self.dtype and data.ndim == 1 and data.flags.c_contiguous:
                 return data
         elif isinstance(data, np.generic):
             number = data.item()
             if type(number) in _NUMBER_TYPES and self._low <= number <= self._high:
-                return number
+                return int(number) if self._is_integer else number
         return self._convert(data)
 
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
