@@ -405,6 +405,7 @@ class Recording:
         with self._writing:
             self.removed = True
         self._bell.ring()
+        self._index_bell.ring()
 
     # for retention
 

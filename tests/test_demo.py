@@ -20,6 +20,7 @@ from rerund.demo.geometry import Box, Pose, at, cast, looking, rotation
 from rerund.demo.show import PROGRAMS
 from tests.commands import Commands
 from tests.daemons import fresh_folder
+from tests.homes import wait_until
 
 TIMES = np.arange(0, world.LAP_SECS * 2, 0.37) + 1_700_000_000.0
 
@@ -184,7 +185,7 @@ def test_the_demo_joins_a_daemon_and_leaves_it_running(rerund: Commands) -> None
     (recording,) = rerund.json("ls")
     assert recording["application_id"] == "rerund_demo"
     assert f"{recording['recording_id']}.rrd" in out
-    assert rerund.json("status")["producers"] == []
+    wait_until(lambda: rerund.json("status")["producers"] == [])
 
 
 @pytest.mark.timeout(120)
