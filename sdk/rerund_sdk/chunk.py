@@ -114,7 +114,8 @@ class ChunkEncoder:
 
     def _encode_few(self, rows: Rows, log_time: bool) -> EncodedMessage:
         """By a template, once some messages of the kind were made. One for all entities, if they can share it."""
-        for kind in (_shared_kind(rows, log_time), _own_kind(rows, log_time)):
+        for kind_of in (_shared_kind, _own_kind):
+            kind = kind_of(rows, log_time)
             template = self._templates.get(kind)
             if template is not None:
                 if message := template.message(rows, self._ids):

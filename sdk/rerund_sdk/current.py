@@ -86,14 +86,6 @@ def push(recording: RecordingStream) -> None:
     _entered.set((*_entered.get(), recording))
 
 
-def _after_fork_in_child() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
 def pop(recording: RecordingStream) -> None:
     """Leave its innermost `with` block."""
     entered = list(_entered.get())
@@ -117,3 +109,11 @@ class KeptApart:
     def __exit__(self, *_: object) -> None:
         self._inside = _entered.get()
         _entered.set(self._outside)
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
