@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ import rerun
 
 import rerund_sdk
 from tests.archetype_cases import COLUMNS, construction_paths
+from tests.official import RERUN
 from tests.oracle import official, ours
-
-RERUN = Path(sys.executable).with_name("rerun")
 
 
 def log_all(sdk: Any, names: Any, path: Path, png: Path) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -21,6 +20,7 @@ import rerund_sdk.blueprint as rrb
 from rerund_sdk import places
 from rerund_sdk.loading import load_all
 from tests.homes import wait_until
+from tests.official import RERUN
 from tests.strict_compare import differences
 
 Build = Callable[[Any, Any], Any]  # of a module `rerun.blueprint` and a module `rerun`: ours or theirs
@@ -318,9 +318,8 @@ def test_a_blueprint_goes_with_the_recording_and_says_how_it_is_used(tmp_path: P
 
 def test_the_official_tools_accept_a_saved_blueprint(tmp_path: Path) -> None:
     path = saved(LAYOUTS["nested"], True, tmp_path)
-    tool = Path(sys.executable).with_name("rerun")
-    subprocess.run([tool, "rrd", "verify", path], check=True, capture_output=True)
-    subprocess.run([tool, "rrd", "optimize", path, "-o", tmp_path / "out.rbl"], check=True, capture_output=True)
+    subprocess.run([RERUN, "rrd", "verify", path], check=True, capture_output=True)
+    subprocess.run([RERUN, "rrd", "optimize", path, "-o", tmp_path / "out.rbl"], check=True, capture_output=True)
 
 
 @pytest.mark.usefixtures("daemon")

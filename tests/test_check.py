@@ -21,10 +21,10 @@ from rerund_sdk.file_sink import FileSink
 from rerund_sdk.footer import STREAM_FOOTER_SIZE
 from rerund_sdk.recording import RecordingStream
 from tests.daemons import Daemon
+from tests.official import RERUN
 from tests.raw_producer import Message, RawProducer, blob, chunk
 from tests.recorded import content
 
-RERUN = str(Path(sys.executable).with_name("rerun"))
 HEAD = rrd.MESSAGE_HEADER_SIZE
 STORE_INFO = messages.store_info_message(messages.store_id("app", "run"), (1, 2))
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
-import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -32,8 +30,8 @@ from tests.faults import daemon, process, spilling
 from tests.faults.disk import SHORT, Refusal, calls, refuse
 from tests.faults.oracle import LOG_SECS, rows_in
 from tests.homes import Home, wait_until
+from tests.official import RERUN
 
-RERUN = shutil.which("rerun", path=str(Path(sys.executable).parent))
 APPLICATION: Final = "disk"
 STEPS: Final = 24
 BLOB: Final = bytes(6000)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.daemons import Daemon
+from tests.official import RERUN
 from tests.recorded import chunks_in
 
 PROGRAMS = Path(__file__).parent / "programs"
-RERUN = Path(sys.executable).with_name("rerun")
 ROBOTS, ROWS, IMAGES = 8, 100_000, 200
 
 

@@ -6,7 +6,6 @@ import fcntl
 import json
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +18,8 @@ from rerund_sdk import footer, rrd
 from rerund_sdk.errors import DaemonError
 from tests.daemons import Daemon
 from tests.homes import messages_of, wait_until
+from tests.official import RERUN
 from tests.raw_producer import Message, RawProducer, chunk, frames_of, values_of
-
-RERUN = str(Path(sys.executable).with_name("rerun"))
 
 
 def request(daemon: Daemon, verb: str, **args: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,7 @@ from rerun.chunk import RrdReader
 
 from rerund_sdk import footer, messages, rrd
 from rerund_sdk.errors import BadRrd
-
-RERUN = str(Path(sys.executable).with_name("rerun"))
+from tests.official import RERUN
 
 
 def manifests(path: Path) -> dict[bytes, tuple[pa.Schema, pa.Table]]:

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import rerun
 import rerun.blueprint
-import rerun_cli
 from rerun.chunk import RrdReader
 
 from rerund.foreign import read_message, unwrap, wrap_head
@@ -25,9 +24,9 @@ from rerund_sdk import messages, rrd
 from rerund_sdk.tuid import TuidClock, tuid_parts
 from tests.daemons import Daemon
 from tests.homes import wait_until
+from tests.official import RERUN
 from tests.raw_producer import RawProducer, chunk, frames_of, values_of
 
-RERUN = str(Path(rerun_cli.__file__).with_name("rerun"))  # the program itself: to stop its wrapper would not stop it
 SERVICE = "/rerun.sdk_comms.v1alpha1.MessageProxyService/"
 
 

@@ -9,18 +9,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import rerun_cli
 
 import rerund_sdk as rr
 from rerund_sdk.errors import BadRrd, ModeError
 from rerund_sdk.grpc_sink import GrpcSink, parse_url
 from tests.daemons import free_port
 from tests.homes import Home, chunk_of, is_chunk, messages_of, program, wait_until
-
-RERUN = str(Path(rerun_cli.__file__).with_name("rerun"))  # the program itself: to stop its wrapper would not stop it
+from tests.official import RERUN
 
 
 class Stock:

@@ -4,7 +4,6 @@ import asyncio
 import errno
 import itertools
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +17,9 @@ from rerund.recording import Recording
 from rerund.store import Store
 from rerund_sdk import messages, rrd, wire
 from rerund_sdk.footer import seal
+from tests.official import RERUN
 from tests.raw_producer import Message, blob, chunk, frames_of, values_of
 from tests.recorded import content
-
-RERUN = shutil.which("rerun", path=f"/opt/venv/bin:{os.environ['PATH']}")
 
 
 def _recording(folder: Path, segment_bytes: int = 1 << 30, bells: Bells | None = None) -> Recording:
@@ -242,7 +240,6 @@ def test_a_new_segment_repeats_what_it_needs_and_readers_skip_it(tmp_path: Path)
 
 
 def _verify(*paths: Path) -> None:
-    assert RERUN is not None
     done = subprocess.run(
         [RERUN, "rrd", "verify", "--check-footers=false", *map(str, paths)], capture_output=True, text=True, check=False
     )

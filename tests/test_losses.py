@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ from rerund_sdk.losses import LOSSES_PATH
 from rerund_sdk.recording import RecordingStream
 from tests.daemons import Daemon
 from tests.homes import Home, wait_until
+from tests.official import RERUN
 from tests.raw_producer import RawProducer, chunk
 from tests.recorded import chunks_in
 
-RERUN = str(Path(sys.executable).with_name("rerun"))
 SECOND = 1_000_000_000
 LOST = (wire.Loss("no room: drop-oldest", "/image", 12, 3 * SECOND, 5 * SECOND), wire.Loss("refused", "/a", 1, 1, 1))
 

@@ -22,8 +22,7 @@ from rerund_sdk.file_sink import FileSink
 from rerund_sdk.grpc_sink import GrpcSink
 from rerund_sdk.strictness import RerunWarning
 from tests.homes import Home, chunk_of, is_chunk, messages_of, program, wait_until
-
-RERUN = Path(sys.executable).with_name("rerun")
+from tests.official import RERUN
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from tests.daemons import Daemon
+from tests.official import RERUN
 
 PROGRAMS = Path(__file__).parent / "programs"
-RERUN = Path(sys.executable).with_name("rerun")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import itertools
 import random
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -22,10 +21,10 @@ from rerund.recording import Recording
 from rerund.sync import RETRY_SECS, GroupCommit
 from rerund_sdk import messages, rrd, wire
 from tests.faults.power import Disk, Write
+from tests.official import RERUN
 from tests.raw_producer import Message, chunk
 from tests.recorded import content
 
-RERUN = shutil.which("rerun", path=str(Path(sys.executable).parent))
 SEGMENT_BYTES = 30_000  # so what is not synced may lie in several
 APPENDS = 80
 CUTS = 60  # of each run and kind
@@ -201,7 +200,6 @@ def test_a_cut_at_every_byte_of_the_last_message_is_repaired(tmp_path: Path) -> 
             kept += sorted(folder.glob("app/run/*.rrd"))
         else:
             shutil.rmtree(folder)
-    assert RERUN is not None
     done = subprocess.run(
         [RERUN, "rrd", "verify", "--check-footers=false", *map(str, kept)], capture_output=True, text=True, check=False
     )

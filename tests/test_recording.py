@@ -20,6 +20,7 @@ from rerund_sdk.file_sink import FileSink
 from rerund_sdk.rrd import STREAM_HEADER_SIZE, Kind, frames
 from rerund_sdk.sinks import BufferSink
 from rerund_sdk.strictness import RerunWarning
+from tests.official import RERUN
 
 
 def chunks_in(path: Path) -> list[Chunk]:
@@ -245,7 +246,7 @@ def test_a_file_of_a_killed_process_holds_all_that_was_flushed(tmp_path: Path) -
         assert process.stdout.readline() == b"flushed\n"
         process.send_signal(signal.SIGKILL)
     assert values_in(path, "/a") == [float(i) for i in range(1000)]
-    verify = [Path(sys.executable).with_name("rerun"), "rrd", "verify", "--check-footers=false", path]
+    verify = [RERUN, "rrd", "verify", "--check-footers=false", path]
     subprocess.run(verify, check=True, timeout=30)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.official import RERUN
+
 PROGRAMS = Path(__file__).parent / "programs"
-RERUN = Path(sys.executable).with_name("rerun")
 ONE_FLUSH = {"RERUN_FLUSH_TICK_SECS": "1000", "RERUN_FLUSH_NUM_BYTES": "1GB"}  # so that both cut their chunks alike
 
 

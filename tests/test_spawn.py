@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rerun_cli
 
 import rerund_sdk as rr
 from rerund_sdk import places
 from rerund_sdk.errors import BadRrd, ModeError
 from tests.homes import Home, chunk_of, is_chunk, messages_of, wait_until
+from tests.official import RERUN
 
-RERUN = Path(rerun_cli.__file__).with_name("rerun")
 PROCESSES = 50
 ROWS = 200
 

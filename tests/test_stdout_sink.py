@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rerund_sdk.loading import load
+from tests.official import RERUN
 
 PROGRAM = """
 import sys
@@ -34,8 +35,7 @@ def test_it_is_a_whole_stream_that_the_official_tools_accept(tmp_path: Path) -> 
     content = output(write_footer=True)
     assert load(content).table("a", timeline="frame")["frame"].to_pylist() == list(range(1000))
     (tmp_path / "a.rrd").write_bytes(content)
-    tool = Path(sys.executable).with_name("rerun")
-    subprocess.run([tool, "rrd", "verify", tmp_path / "a.rrd"], check=True, capture_output=True)
+    subprocess.run([RERUN, "rrd", "verify", tmp_path / "a.rrd"], check=True, capture_output=True)
 
 
 def test_without_a_footer_it_ends_with_the_last_row() -> None:

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import rerun_cli
 
 import rerund_sdk as rr
 from rerund.relay import Relay
@@ -26,9 +25,9 @@ from tests.browsers import wait_until as wait_until_page
 from tests.commands import Commands
 from tests.daemons import free_port, fresh_folder
 from tests.homes import chunk_of, is_chunk, messages_of, wait_until
+from tests.official import RERUN
 from tests.raw_producer import values_of
 
-RERUN = str(Path(rerun_cli.__file__).with_name("rerun"))
 NEWER = "99.0.0"
 LONGEST_LOG_SECS = 0.25  # a call takes microseconds; what is to be found is one that waits for a daemon
 

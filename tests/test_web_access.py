@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from rerund.web.names import parse_recording_path, recording_path
 from tests.daemons import Daemon
+from tests.official import RERUN
 from tests.raw_producer import RawProducer, chunk, frames_of
 
 
@@ -122,8 +123,7 @@ def test_a_download_is_what_was_logged_and_a_valid_file(daemon: Daemon, tmp_path
     assert frames_of(body)[1:] == [message.data for message in sent]
     file = tmp_path / "run.rrd"
     file.write_bytes(body)
-    rerun = Path(sys.executable).with_name("rerun")
-    subprocess.run([rerun, "rrd", "verify", "--check-footers=false", file], check=True, capture_output=True)
+    subprocess.run([RERUN, "rrd", "verify", "--check-footers=false", file], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("recording_id", ["a/b", "..", ".", "", "~", "~..", "ü \n?#%2F", "a.rrd", "x" * 300])

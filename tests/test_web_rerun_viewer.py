@@ -5,18 +5,17 @@ from __future__ import annotations
 import io
 import socket
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rerun
-import rerun_cli
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.browsers import VIEWER_SECS, opened, wait_until
 from tests.daemons import Daemon, free_port
+from tests.official import RERUN
 from tests.raw_producer import frames_of
 
 Colour = tuple[int, int, int]
@@ -70,8 +69,7 @@ def test_any_rerun_web_viewer_can_connect_over_grpc_web(daemon: Daemon, browser:
     """The viewer inside the installed `rerun` program, which is a page of another origin."""
     log_image(daemon, MAGENTA, 1)
     port = free_port()
-    program = Path(rerun_cli.__file__).with_name("rerun")  # itself, not the script that starts it
-    command = [program, "--serve-web", "--bind=127.0.0.1", f"--web-viewer-port={port}", f"--port={free_port()}"]
+    command = [RERUN, "--serve-web", "--bind=127.0.0.1", f"--web-viewer-port={port}", f"--port={free_port()}"]
     address = daemon.info.http.replace("http://", "rerun%2Bhttp://") + "/proxy"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as host:
         try:

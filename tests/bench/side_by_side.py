@@ -20,9 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import rerun_cli
-
 from tests.daemons import free_port
+from tests.official import RERUN
 
 Figures = dict[str, float]
 
@@ -202,9 +201,8 @@ class RerunServer:
 
     def __init__(self, directory: Path, saves: bool) -> None:
         port = free_port()
-        executable = Path(rerun_cli.__file__).with_name("rerun")  # the server itself, not the script that starts it
         mode = ["--save", str(directory / "rerun.rrd")] if saves else ["--serve-grpc"]
-        self._command = [executable, *mode, "--port", str(port), "--server-memory-limit", "8GiB"]
+        self._command = [RERUN, *mode, "--port", str(port), "--server-memory-limit", "8GiB"]
         self._port = port
         self.address = self.grpc = f"rerun+http://127.0.0.1:{port}/proxy"
         self._start()

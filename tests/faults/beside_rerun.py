@@ -16,11 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import rerun_cli
-
 from rerund_sdk.errors import BadRrd
 from tests.bench.side_by_side import OurServer, Server, conditions, one_server, scratch
 from tests.daemons import free_port
+from tests.official import RERUN
 from tests.recorded import chunks_in
 
 _BEGIN = """
@@ -239,9 +238,8 @@ def _stop_writing(server: Server) -> None:
 @contextmanager
 def _viewer(server: Server, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The official viewer without a window, which shows what it gets to a file."""
-    executable = Path(rerun_cli.__file__).with_name("rerun")
     words = ["--connect", server.grpc, "--save", str(directory / "seen"), "--port", "auto"]
-    with subprocess.Popen([executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as viewer:
+    with subprocess.Popen([RERUN, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as viewer:
         try:
             yield viewer
         finally:
