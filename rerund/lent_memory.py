@@ -5,12 +5,14 @@ other end of the socket; the file is opened as /proc/PID/fd/FD, which it allows 
 Rule 1: only a file that can never shrink is mapped: reading it cannot fail, whatever its owner does or dies of.
 Rule 2: what lies there may change at any moment, by a bug of its owner. So it is written to the log and never read:
 `wire.completed` sees to it that nothing of a message's form lies there.
-Rule 3: what we have looked at counts as our memory, so now and then we look away: the kernel then takes back the pages
-of the mapping, not what is in them.
+Rule 3: what we have looked at counts as our memory, so if it is much we look away: the kernel then takes back the pages
+of the mapping, not what is in them. To look again costs as much as the write itself, so producers use the same few
+blocks again and again, and what is new is looked at in one go.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -25,7 +27,8 @@ from rerund_sdk.errors import BadWireMessage
 from rerund_sdk.wire import Memory
 
 MAX_BYTES: Final = 1 << 30  # of one producer's file
-LOOKED_AT_BYTES: Final = 32 << 20  # of all files together, before we look away
+LOOKED_AT_BYTES: Final = 64 << 20  # of all files together, before we look away
+_MADV_POPULATE_READ: Final = 22  # of Linux 5.14
 
 
 class LentMemory:
@@ -44,14 +47,21 @@ class LentMemory:
             self._map = mmap.mmap(fd, memory.size, prot=mmap.PROT_READ)
         finally:
             os.close(fd)
-        self.looked_at = 0  # bytes, since we looked away
+        self.looked_at = 0  # the first so many bytes, at the most, since we looked away
 
     def borrow(self, offset: int, size: int) -> memoryview:
         """A part of it. Raises BadWireMessage if it has no such part."""
         if offset + size > len(self._map):
             raise BadWireMessage(f"append lends {size} bytes at {offset} of a shared memory of {len(self._map)} bytes")
-        self.looked_at += size
+        if offset + size > self.looked_at:
+            self._look_at(offset, offset + size)
         return memoryview(self._map)[offset : offset + size]
+
+    def _look_at(self, start: int, end: int) -> None:
+        self.looked_at = end
+        start -= start % mmap.PAGESIZE
+        with contextlib.suppress(OSError):  # an older kernel: the write will look, page by page
+            self._map.madvise(_MADV_POPULATE_READ, start, end - start)
 
     def look_away(self) -> None:
         self.looked_at = 0

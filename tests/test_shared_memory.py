@@ -300,7 +300,7 @@ def test_images_arrive_whole_and_once_through_kills_of_the_daemon(
 def test_all_memory_comes_back_once_it_is_acked(recording: rr.RecordingStream) -> None:
     log_images(recording, 0, 30)
     assert recording.flush(timeout_sec=30)
-    memory = shared_memory.obtain(0)
+    memory = shared_memory.obtain()
     assert memory is not None
 
     def has_all_room() -> bool:

@@ -40,14 +40,14 @@ logger = logging.getLogger("rerund_sdk")
 
 Command: TypeAlias = "Callable[[], None]"
 
-_LOOK_SECS: Final = 0.008  # how often waiting rows are looked at: bounds what a burst of images can take
+_LOOK_SECS: Final = 0.008  # how often waiting rows are looked at: bounds what a burst of small ones can take
 _REST_PER_WORK: Final = 4  # rest four times as long as the last batch took...
 _LONGEST_REST_SECS: Final = 0.008  # ...but no longer than this
 _LINGER_SECS: Final = 0.0005  # wait for company so long, where the last rows did not come alone
 _ROW_BYTES: Final = 32  # of a row beside its cells: ids and times
 _PART_BYTES: Final = 1024 * 1024  # of rows that travel together; one of LARGE_BYTES goes alone and is never copied
 _PART_ROWS: Final = 4096  # few enough to stay in the processor's cache: tests/bench/bench_log.py
-HEAVY_LIMIT: Final = 32 * 1024 * 1024  # bytes of rows not yet encoded, beyond which `log` waits a moment...
+HEAVY_LIMIT: Final = 8 * 1024 * 1024  # bytes of large arrays not yet encoded, beyond which `log` waits a moment...
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
 CLOSE_SECS: Final = 2.0  # what the end of a program, or the change of a mode, waits for at most...
 LEAVE_SECS: Final = 0.6  # ...of which this is for the last word, and for writing down what was not delivered
@@ -123,7 +123,10 @@ class Batcher:
         if self._heavy_bytes > HEAVY_LIMIT:
             self._room.clear()
             self._room.wait(LONGEST_WAIT_SECS)
+        was_little = self._heavy_bytes < self.config.flush_num_bytes
         self._heavy_bytes += size
+        if was_little and self._heavy_bytes >= self.config.flush_num_bytes:
+            self._commands.put(None)  # have it look at once
 
     def send_ready(self, message: EncodedMessage) -> None:
         """Send a message that was made elsewhere."""

@@ -35,7 +35,8 @@ MIB: Final = 1024 * 1024
 BULK_ROW_BYTES: Final = 8 * 1024  # rows larger than this are bulk
 MESSAGE_OVERHEAD: Final = 512  # bytes that a waiting message takes in memory beside its own, about
 PATIENCE_SECS: Final = 2.0
-PACE_SECS: Final = 0.05  # how long who sends waits for a daemon that is at work
+PACE_SECS: Final = 0.05  # how long who sends waits for a daemon that is at work...
+PACE_BYTES: Final = 8 * MIB  # ...once so much is undelivered: more would only leave the processor's cache
 IMPATIENT_SECS: Final = 5.0  # how long nobody waits for the disk any more after it was waited for in vain
 WINDOW_BYTES: Final = 16 * MIB  # sent and not yet acked: keeps a socket busy while acks travel; less if memory is small
 WINDOW_APPENDS: Final = 256
@@ -51,7 +52,7 @@ class Delivery:
     when_full: "drop-oldest", "drop-newest", or "block": wait up to block_secs for room, then drop the newest. It is
     the thread that encodes which waits; `log` itself never does. What is dropped is counted and told to the daemon.
     shared_bytes: memory that this process shares with the daemon of its machine, for large arrays (0: none; it is made
-    once a process, with the first sink's figure).
+    once a process, for the first sink or, with the default size, for the first large array).
     """
 
     memory_bytes: int = 64 * MIB
@@ -141,6 +142,7 @@ class Outbox:
         self.wants = 0  # bytes of a message that is larger than that: it waits until it is let
         self._held: Queue | None = None  # its next message found no room: some is kept for it
         self._window_bytes = min(WINDOW_BYTES, limits.memory_bytes // 4)
+        self._pace_bytes = min(PACE_BYTES, limits.memory_bytes * 3 // 8)
         self._in_flight_bytes = 0
         self._small_paths: set[str] = set()  # entities of which something waits in `small`
         self._bulk_paths: set[str] = set()  # entities that have had bulk rows
@@ -195,7 +197,7 @@ class Outbox:
                 self.changed.wait_for(self._is_in_pace, PACE_SECS)
 
     def _is_in_pace(self) -> bool:
-        return self.memory <= self.limits.memory_bytes * 3 // 8 and not any(queue.is_behind for queue in self.queues)
+        return self.memory <= self._pace_bytes and not any(queue.is_behind for queue in self.queues)
 
     def wait_delivered(self, number: int, deadline: float) -> bool:
         """Whether all messages up to `number` are delivered, or given up, by `deadline` (of time.monotonic())."""
