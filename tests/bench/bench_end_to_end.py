@@ -1,7 +1,8 @@
 """How fast do four processes get their rows through the server into a file on disk?
 
 Ours counts until the daemon has acked everything: it is in the log. Rerun's has no acks: it counts until the file that
-its server writes has grown for the last time. The floor is one process that writes the same bytes with plain `write`.
+its server writes has grown for the last time. The floor is one process that writes the same bytes with plain `write`,
+as many of them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def main() -> None:
 
 
 def _measure(program: str, rows: int, sdk: str) -> Figures:
+    side_by_side.touch_memory()
     with side_by_side.scratch() as directory, side_by_side.servers(directory, rerun_saves=True) as servers:
         address, pid = (servers.rerund, servers.rerund_pid) if sdk == "rerund" else (servers.rerun, servers.rerun_pid)
         server = psutil.Process(pid)
@@ -53,13 +55,15 @@ def _measure(program: str, rows: int, sdk: str) -> Figures:
 def _write_rate() -> float:
     """Images a second of a process that does nothing but write them into a file."""
     image = os.urandom(IMAGE_BYTES)
+    count = PRODUCERS * ROWS["image"]
 
     def once() -> float:
+        side_by_side.touch_memory()
         with side_by_side.scratch() as directory, (directory / "floor").open("wb", buffering=0) as file:
             start = time.monotonic()
-            for _ in range(400):
+            for _ in range(count):
                 file.write(image)
-            return (time.monotonic() - start) / 400
+            return (time.monotonic() - start) / count
 
     return 1 / side_by_side.best_of(3, once)
 

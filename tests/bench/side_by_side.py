@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import mmap
 import os
 import platform
 import shutil
@@ -20,10 +21,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import psutil
+
 from tests.daemons import free_port
 from tests.official import RERUN
 
 Figures = dict[str, float]
+
+_TOUCHED_BYTES = 5 << 30  # what a measurement of images takes, page cache included
+_TOUCH = b"\1" * (1 << 20)
 
 
 class Servers(NamedTuple):
@@ -229,6 +235,17 @@ def _wait_for_port(port: int) -> None:
                 return
         time.sleep(0.01)
     raise SystemExit(f"the official server does not listen on port {port}")
+
+
+def touch_memory() -> None:
+    """Have the machine give us memory now: a virtual one may back a page at its first touch, and take it back later.
+
+    That takes thrice as long as to write a file into the page cache, and would be measured in its place.
+    """
+    size = min(_TOUCHED_BYTES, psutil.virtual_memory().available // 2)
+    with mmap.mmap(-1, size) as memory:
+        for start in range(0, size, len(_TOUCH)):
+            memory[start : start + len(_TOUCH)] = _TOUCH[: size - start]
 
 
 @contextmanager
