@@ -101,9 +101,12 @@ class ControlClient:
             self._monitor = self._socket.get_monitor_socket(keys.REFUSALS)
             self._socket.connect(self._endpoint)
         number = next(self._ids)
-        self._wait(zmq.POLLOUT, verb, deadline)
-        self._socket.send_multipart(wire.encode(wire.Request(number, verb, args)))
-        return number
+        frames = wire.encode(wire.Request(number, verb, args))
+        while True:
+            self._wait(zmq.POLLOUT, verb, deadline)
+            with contextlib.suppress(zmq.Again):  # the connection was there a moment ago and broke
+                self._socket.send_multipart(frames, zmq.NOBLOCK)
+                return number
 
     def _wait(self, event: int, verb: str, deadline: float | None) -> None:
         """Until the socket can be used. Raises TimeoutError, and DaemonError if we are not let in."""
