@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.homes import Home, chunk_of, is_chunk, messages_of, program
 
 
@@ -118,3 +120,22 @@ def test_a_child_leaves_what_spills_in_files_of_its_own(home: Home) -> None:
     chunks = [chunk_of(m) for path in home.spilled() for m in messages_of(path) if is_chunk(m)]
     rows = {path: sum(c.rows for c in chunks if c.entity_path == path) for path in ("/parent", "/child")}
     assert rows == {"/parent": 10, "/child": 10}
+
+
+@pytest.mark.usefixtures("home")
+def test_a_sigterm_finds_a_child_however_young_it_is() -> None:
+    """Pools send it so early when the results came so soon that not every worker was needed."""
+    done = program(
+        "import os, signal, time, rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run-1'); rr.connect(); rr.log('/a', rr.Scalars(0))\n"
+        "for _ in range(20):\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        time.sleep(20)\n"
+        "        os._exit(0)\n"
+        "    os.kill(pid, signal.SIGTERM)\n"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+        "print(signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == [*["-15"] * 20, "set()", ""]

@@ -4,10 +4,13 @@ The workers of a `multiprocessing.Pool` all end so, at once when the results are
 container or `timeout` stops. Python's default is to die on the spot, with what was logged last.
 Rule 1: a program with a handler of its own, or that ignores the signal, is left alone: its way out is our way out.
 Rule 2: the program still dies of SIGTERM, in bounded time; a second SIGTERM kills it at once.
+Rule 3: no SIGTERM is lost on the way into a forked child. Python forgets what arrives there before it has set itself
+up, and a pool that terminates a worker so young would wait for good: the signal is held until the child can act on it.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
@@ -36,3 +39,19 @@ def close_before(close: Callable[[], None]) -> None:
             os.kill(os.getpid(), number)
 
     signal.signal(signal.SIGTERM, close_and_die)
+    _hold_while_forking()
+
+
+@functools.cache
+def _hold_while_forking() -> None:
+    """From now on; called when all else that happens at forks is registered, so that the signal finds it done."""
+    masks = threading.local()
+
+    def hold() -> None:
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def let_through() -> None:
+        if (before := getattr(masks, "before", None)) is not None:  # there is none if we came in the middle of a fork
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    os.register_at_fork(before=hold, after_in_parent=let_through, after_in_child=let_through)
