@@ -27,7 +27,6 @@ from rerund.errors import LogWriteError
 from rerund.guard import Guard
 from rerund.lent_memory import Lenders
 from rerund.limits import Limits
-from rerund.log import Buffers
 from rerund.loss_entries import LossEntries
 from rerund.memory import Memory
 from rerund.notify import notify
@@ -39,6 +38,7 @@ from rerund.sync import GroupCommit
 from rerund.wakeup import Wakeup
 from rerund_sdk import rrd, wire
 from rerund_sdk.errors import BadWireMessage, WrongVersion
+from rerund_sdk.whole_writes import Buffers
 
 log = logging.getLogger(__name__)
 

@@ -25,12 +25,10 @@ from rerund.errors import BadPosition, LogWriteError
 from rerund.unsynced import UnsyncedFile
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd
+from rerund_sdk.whole_writes import Buffers, write_whole_at
 
 log = logging.getLogger(__name__)
 
-Buffers = Sequence["bytes | memoryview"]
-
-_IOV_MAX: Final = os.sysconf("SC_IOV_MAX")
 LOOK_SECS: Final = 0.5  # how often it is looked whether the file that is written to still has its name
 _COPY_BYTES: Final = 1 << 20
 _SEGMENT_NAME: Final = re.compile(r"(\d{6,})\.rrd")
@@ -106,7 +104,7 @@ class Log:
         start = segment.end
         try:
             fd = self._open_fd(segment)
-            end = _write_all(fd, buffers, start)
+            end = write_whole_at(fd, buffers, start)
         except OSError as error:
             self._cut_back(segment)
             raise LogWriteError(error, segment.path) from error
@@ -164,7 +162,7 @@ class Log:
             if self._fd is not None:
                 self._mend(self._fd, self.segments[-1])
             fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            first = _write_all(fd, [rrd.STREAM_HEADER, *preamble], 0)
+            first = write_whole_at(fd, [rrd.STREAM_HEADER, *preamble], 0)
             unnamed.rename(path)
         except OSError as error:
             if fd >= 0:
@@ -264,33 +262,6 @@ def bring_up(path: Path, fd: int, end: int) -> None:
             if not data:
                 raise OSError(errno.ESTALE, f"the file came back without its last {end - at} bytes")
             at += os.pwrite(file.fileno(), data, at)
-
-
-def _write_all(fd: int, buffers: Buffers, offset: int) -> int:
-    """Write at `offset` until all is written, whatever the system takes at a time; the offset behind it.
-
-    Raises OSError, and then there may be something behind `offset`.
-    """
-    for at in range(0, len(buffers), _IOV_MAX):
-        part = buffers[at : at + _IOV_MAX]
-        left = sum(map(len, part))
-        while True:
-            written = os.pwritev(fd, part, offset)
-            offset += written
-            left -= written
-            if not left:
-                break
-            part = _after(part, written)
-    return offset
-
-
-def _after(buffers: Buffers, written: int) -> Buffers:
-    """What of `buffers` comes after the first `written` bytes."""
-    for number, buffer in enumerate(buffers):
-        if written < len(buffer):
-            return [memoryview(buffer)[written:], *buffers[number + 1 :]]
-        written -= len(buffer)
-    return []
 
 
 def segment_files(directory: Path) -> list[tuple[int, Path]]:

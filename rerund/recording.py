@@ -20,7 +20,7 @@ from rerund.cursor import Cursor
 from rerund.describe import origin_of, store_info_key
 from rerund.errors import BadPosition, LogWriteError, RecordingRemoved
 from rerund.index import Index, Place
-from rerund.log import START, Buffers, Log, Position, Segment, segment_files
+from rerund.log import START, Log, Position, Segment, segment_files
 from rerund.memory import Memory
 from rerund.preamble import MAX_PREAMBLE_BYTES, preamble
 from rerund.recent import RecentIds
@@ -29,6 +29,7 @@ from rerund.space import Space
 from rerund.summary import EntitySummary, Summary
 from rerund.unsynced import UnsyncedFile
 from rerund_sdk import rrd
+from rerund_sdk.whole_writes import Buffers
 from rerund_sdk.wire import IndexEntry
 
 log = logging.getLogger(__name__)

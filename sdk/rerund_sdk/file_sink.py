@@ -17,6 +17,7 @@ from pathlib import Path
 from rerund_sdk import footer, rrd
 from rerund_sdk.errors import BadRrd, ModeError
 from rerund_sdk.sinks import EncodedMessage, Store
+from rerund_sdk.whole_writes import write_whole
 
 logger = logging.getLogger("rerund_sdk")
 
@@ -116,18 +117,3 @@ class FileSink:
             return False
         logger.warning("this forked process saves to a file of its own: %s", self.path)
         return True
-
-
-def write_whole(file: int, parts: Sequence[bytes | memoryview]) -> None:
-    """Write all of `parts`, in as few calls as the system allows. Raises OSError; part of them may be written then."""
-    left = [memoryview(part) for part in parts if len(part)]
-    limit = os.sysconf("SC_IOV_MAX")
-    while left:
-        written = os.writev(file, left[:limit])
-        done = 0
-        while done < len(left) and written >= left[done].nbytes:
-            written -= left[done].nbytes
-            done += 1
-        del left[:done]
-        if written:
-            left[0] = left[0][written:]

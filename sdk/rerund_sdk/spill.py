@@ -21,8 +21,8 @@ from typing import Any, Final, NamedTuple, cast
 import msgpack
 
 from rerund_sdk import rrd
-from rerund_sdk.file_sink import write_whole
 from rerund_sdk.sinks import EncodedMessage
+from rerund_sdk.whole_writes import write_whole
 from rerund_sdk.wire import IndexEntry, TimeRange
 
 _INDEX_READ_BYTES: Final = 64 * 1024
