@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,9 @@ WHOLE = b"".join(PARTS)
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> int:
-    return os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+def file(tmp_path: Path) -> Iterator[int]:
+    with (tmp_path / "file").open("w+b", buffering=0) as opened:
+        yield opened.fileno()
 
 
 def content(file: int) -> bytes:
