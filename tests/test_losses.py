@@ -15,7 +15,7 @@ from rerund_sdk.chunk_reader import Chunk
 from rerund_sdk.losses import LOSSES_PATH
 from rerund_sdk.recording import RecordingStream
 from tests.daemons import Daemon
-from tests.homes import Home, wait_until
+from tests.homes import Home, program, wait_until
 from tests.official import RERUN
 from tests.raw_producer import RawProducer, chunk
 from tests.recorded import chunks_in
@@ -113,6 +113,22 @@ def test_what_was_lost_without_a_daemon_is_told_among_what_is_left(home: Home) -
     for number in range(40):
         recording.log("image", rr.TextLog(f"{number:2}" * 200_000))
     recording.disconnect()
+    kept = [each for path in home.spilled() for each in chunks_in(path)]
+    (report,) = [each for each in kept if each.entity_path == LOSSES_PATH]
+    lost = sum(row["rows"] for row in _rows(report))
+    assert lost and lost + sum(each.rows for each in kept if each.entity_path == "/image") == 40
+
+
+def test_a_program_that_ends_declares_its_losses_where_pandas_is_installed_and_not_yet_imported(home: Home) -> None:
+    """It can't be any more then: its threads want to register for an exit that has begun."""
+    done = program(
+        "import sys, rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run')\n"
+        "rr.connect(delivery=rr.Delivery(memory_bytes=1 << 20, spill_bytes=2 << 20))\n"
+        "for number in range(40): rr.log('image', rr.TextLog(f'{number:2}' * 200_000))\n"
+        "assert 'pandas' not in sys.modules\n"
+    )
+    assert "are kept in /" in done.stderr and "Traceback" not in done.stderr, done.stderr
     kept = [each for path in home.spilled() for each in chunks_in(path)]
     (report,) = [each for each in kept if each.entity_path == LOSSES_PATH]
     lost = sum(row["rows"] for row in _rows(report))

@@ -7,12 +7,14 @@ was told of it or the producer among what it leaves behind, a recording has it o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from rerund_sdk import arrow
 from rerund_sdk.batch import ComponentDescriptor
 from rerund_sdk.chunk import ChunkEncoder, ComponentColumn, TimeColumn
 from rerund_sdk.messages import ArrowMsgWriter, store_id
@@ -94,14 +96,14 @@ def report_message(report: LossReport, application_id: str, recording_id: str, p
     """The chunk of a report. producer: who lost the rows, for people."""
     losses = sorted(report.losses, key=lambda loss: loss.first_nanos)
     columns = [
-        _column("TextLog:level", pa.string(), ["WARN"] * len(losses), "rerun.components.TextLogLevel"),
-        _column("TextLog:text", pa.string(), list(map(_sentence, losses)), "rerun.components.Text"),
-        _column("cause", pa.string(), [loss.cause for loss in losses]),
-        _column("entity_path", pa.string(), [loss.entity_path for loss in losses]),
-        _column("first", pa.int64(), [loss.first_nanos for loss in losses]),
-        _column("last", pa.int64(), [loss.last_nanos for loss in losses]),
-        _column("producer", pa.string(), [producer] * len(losses)),
-        _column("rows", pa.int64(), [loss.rows for loss in losses]),
+        _texts("TextLog:level", ["WARN"] * len(losses), "rerun.components.TextLogLevel"),
+        _texts("TextLog:text", list(map(_sentence, losses)), "rerun.components.Text"),
+        _texts("cause", [loss.cause for loss in losses]),
+        _texts("entity_path", [loss.entity_path for loss in losses]),
+        _numbers("first", [loss.first_nanos for loss in losses]),
+        _numbers("last", [loss.last_nanos for loss in losses]),
+        _texts("producer", [producer] * len(losses)),
+        _numbers("rows", [loss.rows for loss in losses]),
     ]
     now = tuid_parts(report.id)[0]
     firsts = np.array([loss.first_nanos or now for loss in losses], np.int64)
@@ -115,9 +117,18 @@ def producer_name(program: str, pid: int) -> str:
     return f"{program} (pid {pid})"
 
 
-def _column(name: str, value_type: Any, values: list[Any], component_type: str | None = None) -> ComponentColumn:
+def _texts(name: str, texts: Sequence[str], component_type: str | None = None) -> ComponentColumn:
+    return _column(name, arrow.strings(texts), component_type)
+
+
+def _numbers(name: str, numbers: Sequence[int]) -> ComponentColumn:
+    return _column(name, arrow.numbers(pa.int64(), np.array(numbers, np.int64)))
+
+
+def _column(name: str, values: pa.Array[Any], component_type: str | None = None) -> ComponentColumn:
     descriptor = ComponentDescriptor(name, _TEXT_LOG if component_type else None, component_type)
-    return ComponentColumn(descriptor, pa.array([[value] for value in values], pa.list_(pa.field("item", value_type))))
+    one_each = arrow.lists(pa.list_(pa.field("item", values.type)), [1] * len(values), values)
+    return ComponentColumn(descriptor, one_each)
 
 
 def _sentence(loss: Loss) -> str:

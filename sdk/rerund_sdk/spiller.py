@@ -223,13 +223,15 @@ class Spiller:
     def _leave_rest(self) -> None:
         left = self._undelivered()
         until = time.monotonic() + STUBBORN_SECS
-        refused = [queued for spill, messages in left for queued in self._leave(spill, messages, until)]
-        self._give_up(refused, "the disk did not take it at the end")
-        rest, _ = left[0]
-        while report := self._outbox.loss_report():  # what could not be declared is told among what is left
-            self._leave(rest, [Queued(self._outbox.last_number, self._loss_message(report))], until)
-            self._outbox.losses_reported(report.id)
-        self._rest = [path for spill, _ in left for path in spill.leave()]
+        try:
+            refused = [queued for spill, messages in left for queued in self._leave(spill, messages, until)]
+            self._give_up(refused, "the disk did not take it at the end")
+            rest, _ = left[0]
+            while report := self._outbox.loss_report():  # what could not be declared is told among what is left
+                self._leave(rest, [Queued(self._outbox.last_number, self._loss_message(report))], until)
+                self._outbox.losses_reported(report.id)
+        finally:
+            self._rest = [path for spill, _ in left for path in spill.leave()]
 
     def _undelivered(self) -> list[tuple[SpillQueue, list[Queued]]]:
         """What is in memory, and where it is to go. From here on that does not change."""
