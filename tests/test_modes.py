@@ -312,6 +312,19 @@ def test_a_path_that_another_process_writes_is_refused_in_one_sentence(
     assert "/a" in paths_in(file)
 
 
+def test_a_pipe_is_refused_in_one_sentence_and_the_null_device_is_not(
+    home: Home, recording: rr.RecordingStream
+) -> None:
+    pipe = home.folder / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ModeError, match=r"cannot save to .*pipe, which is not a regular file.*rr\.stdout\(\)"):
+        rr.save(pipe, recording=recording)
+    rr.save(os.devnull, recording=recording)
+    log(recording, "/a", 1)
+    assert recording.flush(timeout_sec=20)
+    recording.disconnect()
+
+
 def test_save_while_the_daemon_is_away_writes_the_file_here_and_keeps_the_rows_for_the_daemon(
     home: Home, recording: rr.RecordingStream
 ) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class FileSink:
         self._file = -1
         self._store: Store | None = None
         self._failed = False
+        self._is_null_device = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FileSink) and self.path.absolute() == other.path.absolute()
@@ -45,7 +47,10 @@ class FileSink:
         self._store = store
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._check_kind()
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self._is_null_device:
+                os.ftruncate(self._file, 0)
         except BlockingIOError as error:
             self._forget_file()
             raise ModeError(
@@ -55,8 +60,17 @@ class FileSink:
         except OSError as error:
             self._forget_file()
             raise ModeError(f"cannot write {self.path}: {error.strerror}") from error
-        os.ftruncate(self._file, 0)
         self._write([rrd.STREAM_HEADER, store.store_info])
+
+    def _check_kind(self) -> None:
+        found = os.fstat(self._file)
+        self._is_null_device = found.st_rdev == Path(os.devnull).stat().st_rdev
+        if not stat.S_ISREG(found.st_mode) and not self._is_null_device:
+            self._forget_file()
+            raise ModeError(
+                f"cannot save to {self.path}, which is not a regular file: readers seek in a saved recording; "
+                "through a pipe, rr.stdout() sends one"
+            )
 
     def send(self, messages: Sequence[EncodedMessage]) -> None:
         if self._file == -1 and not self._open_beside_parent():
@@ -88,7 +102,7 @@ class FileSink:
     def close(self) -> None:
         if self._file == -1:
             return
-        if self.write_footer and not self._failed:
+        if self.write_footer and not self._failed and not self._is_null_device:
             try:
                 footer.seal(self.path)
             except (OSError, BadRrd) as error:
