@@ -18,9 +18,9 @@ import pytest
 import rerund_sdk as rr
 from rerund_sdk import patience
 from rerund_sdk.spill import SpillQueue
-from tests.homes import Home, chunk_of, is_chunk, messages_of, wait_until
+from tests.homes import Home, chunk_of, is_chunk, messages_of, program, wait_until
 
-# The promise is 2 s (batcher.CLOSE_SECS). Twice that is asserted, as the machine may be busy with other tests; what is
+# The promise is 2 s (endings.CLOSE_SECS). Twice that is asserted, as the machine may be busy with other tests; what is
 # to be found is an end that waits for somebody: such waits never end, or add up over recordings.
 LONGEST_SECS = 4.0
 
@@ -194,3 +194,18 @@ def test_a_pause_of_the_whole_process_is_one_step_of_patience(monkeypatch: pytes
     assert not patience.join(thread, 0.5)
     assert sum(steps) < 0.6  # of 2 s and more by the clock
     ended.set()
+
+
+def test_what_is_logged_after_the_recording_was_closed_is_lost_with_a_word(home: Home) -> None:
+    home.daemon()
+    done = program(
+        "import atexit\n"
+        "def late(): [rr.log('/late', rr.Scalars(n)) for n in range(3)]; print(repr(rr.flush(timeout_sec=5).reached))\n"
+        "atexit.register(late)\n"
+        "import rerund_sdk as rr\n"
+        "rr.init('app', recording_id='run-1'); rr.connect(); rr.log('/a', rr.Scalars(1))\n"
+        "atexit.register(lambda: rr.log('/in_time', rr.Scalars(1)))\n"
+    )
+    assert done.returncode == 0 and done.stdout == "''\n"
+    assert done.stderr.count("what is logged to /late comes after recording run-1 was closed, and is lost") == 1
+    assert home.rows("run-1") == {"/a": [1], "/in_time": [1]}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from rerund_sdk import current, names, strictness
-from rerund_sdk.batcher import close_all
 from rerund_sdk.batcher_config import BatcherConfig
+from rerund_sdk.endings import close_all
 from rerund_sdk.recording import FOREVER, RecordingStream
 from rerund_sdk.sinks import Flushed
 

@@ -13,9 +13,7 @@ After a fork the child starts with nothing to send: what was logged before the f
 
 from __future__ import annotations
 
-import atexit
 import logging
-import multiprocessing.util
 import os
 import sys
 import threading
@@ -25,11 +23,12 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
-from rerund_sdk import sigterm
+from rerund_sdk import endings
 from rerund_sdk.batch import Field, Row
 from rerund_sdk.batcher_config import BatcherConfig
 from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.chunk_template import LARGE_BYTES
+from rerund_sdk.endings import LEAVE_SECS
 from rerund_sdk.errors import RerundError
 from rerund_sdk.messages import ArrowMsgWriter
 from rerund_sdk.series import Rows, Series
@@ -40,6 +39,7 @@ logger = logging.getLogger("rerund_sdk")
 
 Command: TypeAlias = "Callable[[], None]"
 
+_LOOK_IDLE_SECS: Final = 1.0  # how often an idle thread looks whether it was forgotten
 _LOOK_SECS: Final = 0.008  # how often waiting rows are looked at: bounds what a burst of small ones can take
 _REST_PER_WORK: Final = 4  # rest four times as long as the last batch took...
 _LONGEST_REST_SECS: Final = 0.008  # ...but no longer than this
@@ -49,8 +49,6 @@ _PART_BYTES: Final = 1024 * 1024  # of rows that travel together; one of LARGE_B
 _PART_ROWS: Final = 4096  # few enough to stay in the processor's cache: tests/bench/bench_log.py
 HEAVY_LIMIT: Final = 4 * 1024 * 1024  # of large arrays not yet encoded, beyond which `log` waits a moment...
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
-CLOSE_SECS: Final = 2.0  # what the end of a program, or the change of a mode, waits for at most...
-LEAVE_SECS: Final = 0.6  # ...of which this is for the last word, and for writing down what was not delivered
 
 
 class Batcher:
@@ -71,8 +69,8 @@ class Batcher:
         self._queue: list[Series] = []  # those that have rows
         self.ready: list[EncodedMessage] = []  # made elsewhere, to be sent as they are
         self._heavy_bytes = 0  # of rows of large arrays, about: threads add to it without a lock
-        self._room = threading.Event()
-        self._room.set()
+        self._room = threading.Lock()  # released for who waits until less of that is left, whoever took it
+        self._room.acquire()
         self._linger = 0.0  # seconds to wait for company
         self._to_send: list[EncodedMessage] = []
         self._to_send_bytes = 0
@@ -82,8 +80,10 @@ class Batcher:
         self._commands: SimpleQueue[Command | None] = SimpleQueue()
         self._control = threading.Lock()  # serialises callers of set_sinks and close
         self._thread: threading.Thread | None = None
-        self._thread_lock = threading.Lock()
+        self._thread_lock = threading.RLock()
+        self._is_running = False
         self._closed = False
+        self._has_told_of_late_rows = False
 
     # For any thread
 
@@ -100,12 +100,24 @@ class Batcher:
         series.queued = True
         self._queue.append(series)
         self._wake()
+        if self._closed:
+            self._tell_of_late_rows(series)
 
     def _wake(self) -> None:
         if self._idle:
-            self._idle = False
             self._start_thread()
+            self._idle = False
             self._commands.put(None)
+
+    def _tell_of_late_rows(self, series: Series) -> None:
+        """Who logs on while the main thread ends the program knows that; who logs at its end should hear of it."""
+        if not self._has_told_of_late_rows and threading.current_thread() is threading.main_thread():
+            self._has_told_of_late_rows = True
+            logger.warning(
+                "what is logged to %s comes after recording %s was closed, and is lost, as is all that follows: "
+                "what runs at the end of a program is in time if it is registered with atexit after the first log",
+                *(series.path, self.store.recording_id),
+            )
 
     def rows_logged(self) -> int:
         """How many rows there were so far."""
@@ -121,8 +133,7 @@ class Batcher:
         So a loop that logs images cannot outrun the thread without end, and still no call of `log` takes long.
         """
         if self._heavy_bytes > HEAVY_LIMIT:
-            self._room.clear()
-            self._room.wait(LONGEST_WAIT_SECS)
+            self._room.acquire(timeout=LONGEST_WAIT_SECS)
         was_little = self._heavy_bytes < self.config.flush_num_bytes
         self._heavy_bytes += size
         if was_little and self._heavy_bytes >= self.config.flush_num_bytes:
@@ -184,7 +195,7 @@ class Batcher:
 
     def flush(self, deadline: float, level: Level = "written") -> Flushed:
         """Bring everything logged before as far as `level` says, waiting until `deadline` at most."""
-        if not self._run_in_thread(lambda: None, deadline):
+        if not self._run_in_thread(self._send_forgotten, deadline) or (self._closed and self._queue):
             return Flushed("", level)
         if level == "sent":
             return Flushed("sent", level)
@@ -220,6 +231,7 @@ class Batcher:
                     sink.dismiss()
 
     def _stop(self) -> None:
+        self._send_forgotten()
         self._closed = True
 
     def after_fork(self) -> None:
@@ -250,7 +262,7 @@ class Batcher:
         if self._thread is None and not self._closed:
             with self._thread_lock:
                 if self._thread is None:
-                    _close_at_exit()
+                    endings.remember(self)
                     thread = threading.Thread(target=self._run, name="rerund batcher", daemon=True)
                     thread.start()
                     self._thread = thread
@@ -258,6 +270,10 @@ class Batcher:
     # The thread
 
     def _run(self) -> None:
+        with self._thread_lock:
+            if self._is_running:  # whoever started one was interrupted then, and it was started again
+                return
+            self._is_running = True
         rest_until = 0.0
         while not self._closed:
             command = self._next_command(rest_until)
@@ -270,16 +286,31 @@ class Batcher:
 
     def _next_command(self, rest_until: float) -> Command | None:
         """Wait until a command has come (it is returned) or rows are due to be sent (None)."""
-        if not self._queue and not self.ready:
-            self._idle = True
-            if not self._queue and not self.ready:  # looked at again: a row may have come before `_idle` was seen
-                command = self._commands.get()
-                self._idle = False
-                if command is not None:
-                    return command
-            self._idle = False
+        command = self._sleep()
+        if command is not None:
+            return command
         now = time.monotonic()
         return self._wait_for_company(max(rest_until, now + max(self._tick(), self._linger)))
+
+    def _sleep(self) -> Command | None:
+        """Until there are rows, or a command has come. Looks now and then: who was to wake us may be interrupted."""
+        looked_at = -1
+        while not self._queue and not self.ready:
+            self._idle = True
+            if self._queue or self.ready:  # looked at again: a row may have come before `_idle` was seen
+                break
+            try:
+                command = self._commands.get(timeout=_LOOK_IDLE_SECS)
+            except Empty:
+                if looked_at != self._rows_taken:
+                    self._send_forgotten()
+                    looked_at = self._rows_taken
+                continue
+            if command is not None:
+                self._idle = False
+                return command
+        self._idle = False
+        return None
 
     def _tick(self) -> float:
         if self.config.flush_tick_secs is not None:
@@ -329,6 +360,15 @@ class Batcher:
         if not self._queue:
             self._heavy_bytes = 0  # what was miscounted does not add up
 
+    def _send_forgotten(self) -> None:
+        """Rows whose caller was interrupted, by Ctrl-C say, before it could queue them."""
+        queued = set(self._queue)
+        for series in list(self._series.values()):
+            if series.data and series not in queued:
+                series.queued = False
+                self._send_series(series)
+        self._send_rest()
+
     def _send_series(self, series: Series) -> None:
         left = len(series)
         while left:
@@ -339,9 +379,10 @@ class Batcher:
             self._rows_taken += rows.count
             self._send(self._encode(rows))
             if row_bytes:
+                was_much = self._heavy_bytes > HEAVY_LIMIT
                 self._heavy_bytes -= rows.count * row_bytes
-                if self._heavy_bytes < HEAVY_LIMIT and not self._room.is_set():
-                    self._room.set()
+                if was_much and self._heavy_bytes <= HEAVY_LIMIT and self._room.locked():
+                    self._room.release()
 
     def _send_merged(self, alike: Sequence[Series]) -> None:
         """Rows of different fields of the same types share a chunk, in the order of their calls."""
@@ -392,38 +433,7 @@ def _log_nanos(row: Row) -> int:
     return row[1]
 
 
-_live: weakref.WeakSet[Batcher] = weakref.WeakSet()
-_exit_hook_of = 0  # the process that has one
-
-
-def close_all(deadline: float | None = None) -> None:
-    """Close every recording of this process; by default within the time that an exit may take."""
-    until = time.monotonic() + CLOSE_SECS if deadline is None else deadline
-    live = list(_live)
-    for batcher in live:
-        batcher.settle(until - LEAVE_SECS)
-    for batcher in live:  # all their sinks are ending by now, so that many take no longer than one
-        batcher.close(until)
-
-
-def _close_at_exit() -> None:
-    """Once a process, when it first logs: multiprocessing clears what is registered before a child runs."""
-    global _exit_hook_of
-    if _exit_hook_of == os.getpid():
-        return
-    if multiprocessing.parent_process() is not None:  # such children end without atexit
-        multiprocessing.util.Finalize(None, close_all, exitpriority=0)
-    elif _exit_hook_of == 0:  # inherited by a child of os.fork
-        atexit.register(close_all)
-    sigterm.close_before(close_all)
-    _exit_hook_of = os.getpid()
-
-
-def close_all_before_others() -> None:
-    """At exit, close before what other modules registered until now: what is registered last runs first."""
-    if _exit_hook_of and multiprocessing.parent_process() is None:
-        atexit.unregister(close_all)
-        atexit.register(close_all)
+_live: weakref.WeakSet[Batcher] = weakref.WeakSet()  # what a forked child has to forget of
 
 
 def _after_fork_in_child() -> None:

@@ -23,8 +23,8 @@ from typing import Any, Final
 import zmq
 
 from rerund_sdk import keys, patience, wire
-from rerund_sdk.batcher import close_all_before_others
 from rerund_sdk.daemon_link import GOODBYE_MS, Link, opened_link
+from rerund_sdk.endings import close_all_before_others
 from rerund_sdk.errors import BadWireMessage, WrongVersion
 from rerund_sdk.outbox import InFlight, Outbox
 from rerund_sdk.shared_memory import SharedMemory

@@ -22,8 +22,9 @@ import numpy as np
 from rerund_sdk import current, messages, names
 from rerund_sdk.archetype import as_row
 from rerund_sdk.batch import Cell, Field
-from rerund_sdk.batcher import CLOSE_SECS, Batcher
+from rerund_sdk.batcher import Batcher
 from rerund_sdk.batcher_config import BatcherConfig
+from rerund_sdk.endings import CLOSE_SECS
 from rerund_sdk.entity_path import escape_part, normalise
 from rerund_sdk.recording_extras import RecordingExtras
 from rerund_sdk.series import Series

@@ -6,8 +6,8 @@ import time
 from types import TracebackType
 from uuid import UUID
 
-from rerund_sdk.batcher import CLOSE_SECS
 from rerund_sdk.batcher_config import BatcherConfig
+from rerund_sdk.endings import CLOSE_SECS
 from rerund_sdk.recording import RecordingStream
 
 

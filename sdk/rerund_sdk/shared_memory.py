@@ -9,7 +9,8 @@ user alone; an append then tells a block's place (`wire.Lent`) where it would ca
 Rule 1: a block is taken for as long as anything refers to it: a row that waits, a chunk, a message that is not yet
 acked. Nothing else has to give it back.
 Rule 2: the lowest place that fits is taken, so that few pages are in use, and those are in the processor's cache.
-Rule 3: what finds no room here goes the usual way: a copy in the heap, and its bytes through the socket.
+Rule 3: what finds no room here goes the usual way: a copy in the heap, and its bytes through the socket. So does what
+is logged by a signal handler or a `__del__` that finds its thread in the middle of this.
 Rule 4: a forked child leaves its parent's memory alone; it makes one of its own.
 """
 
@@ -51,7 +52,8 @@ class SharedMemory:
             raise
         self._first = _address(self._map)
         self._size = size
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_busy = False  # this very thread is in the middle, and was interrupted
         self._free = [(0, size)]  # start and end of what is free, rising, never touching
         self._given_back: deque[tuple[int, int]] = deque()  # to be free, filled by the garbage collector at any moment
         self._taken: dict[int, weakref.ref[Block]] = {}
@@ -73,13 +75,21 @@ class SharedMemory:
     def _take(self, size: int) -> Block | None:
         size_in_pages = -(-size // _PAGE) * _PAGE
         with self._lock:
-            self._collect()
-            for number, (start, end) in enumerate(self._free):
-                if end - start >= size_in_pages:
-                    self._free[number : number + 1] = (
-                        [(start + size_in_pages, end)] if start + size_in_pages < end else []
-                    )
-                    return self._block(start, size, start + size_in_pages)
+            if self._is_busy:
+                return None
+            self._is_busy = True
+            try:
+                self._collect()
+                return self._first_that_fits(size, size_in_pages)
+            finally:
+                self._is_busy = False
+
+    def _first_that_fits(self, size: int, size_in_pages: int) -> Block | None:
+        for number, (start, end) in enumerate(self._free):
+            block_end = start + size_in_pages
+            if block_end <= end:
+                self._free[number : number + 1] = [(block_end, end)] if block_end < end else []
+                return self._block(start, size, block_end)
         return None
 
     def _block(self, start: int, size: int, end: int) -> Block:
@@ -109,7 +119,7 @@ def _address(buffer: Any) -> int:
 
 
 _own: SharedMemory | None = None
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def obtain(size: int = SIZE) -> SharedMemory | None:
@@ -137,7 +147,7 @@ def own_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _after_fork_in_child() -> None:
     global _own, _lock
     _own = None
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
