@@ -137,7 +137,10 @@ class DeliverySink(ABC):
             if rest.lost:
                 logger.error("but %d of these messages are lost", rest.lost)
         elif rest.messages:
-            logger.error("%s has not taken %d messages: they are lost", self.endpoint, rest.messages)
+            logger.error(
+                "%s has not acknowledged %d messages, and they could not be kept on disk: what did not arrive is lost",
+                *(self.endpoint, rest.messages),
+            )
 
     def after_fork(self) -> None:
         if self._courier is not None:
