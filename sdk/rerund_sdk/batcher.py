@@ -20,7 +20,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any, Final, TypeAlias
 
 from rerund_sdk import endings
@@ -30,6 +30,7 @@ from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.chunk_template import LARGE_BYTES
 from rerund_sdk.endings import LEAVE_SECS
 from rerund_sdk.errors import RerundError
+from rerund_sdk.mailbox import Mailbox
 from rerund_sdk.messages import ArrowMsgWriter
 from rerund_sdk.series import Rows, Series
 from rerund_sdk.sinks import BufferSink, Dismissible, EncodedMessage, Flushed, Level, Sink, Store
@@ -77,7 +78,7 @@ class Batcher:
         self._idle = True  # the thread sleeps until it is woken
         self._rows_taken = 0
         self._encoder = ChunkEncoder(self._writer)
-        self._commands: SimpleQueue[Command | None] = SimpleQueue()
+        self._commands: Mailbox[Command | None] = Mailbox()
         self._control = threading.Lock()  # serialises callers of set_sinks and close
         self._thread: threading.Thread | None = None
         self._thread_lock = threading.RLock()
