@@ -74,7 +74,7 @@ def test_a_recording_is_pinned_and_unpinned_after_a_question(daemon: Daemon, bro
         assert is_pinned(daemon)
         page.get_by_label("Unpin app/run").click()
         page.locator("dialog").get_by_role("button", name="Unpin").click()
-        page.get_by_label("Pin app/run").wait_for()
+        page.get_by_label("Pin app/run", exact=True).wait_for()  # not "Unpin"
         assert not is_pinned(daemon)
 
 
