@@ -99,10 +99,15 @@ class Control:
             except BadWireMessage as error:
                 await self._reply(identity, wire.Reply(0, str(error), None, False, ()))
                 continue
-            self._take(identity, request)
+            try:
+                self._take(identity, request)
+            except Exception:  # a bug, or what no check foresaw: it must not take other clients' answers with it
+                log.exception("a request could not be taken")
+                await self._refuse(identity, request, f"the daemon failed at {request.verb!r:.80}: see its log")
 
     def _take(self, identity: bytes, request: wire.Request) -> None:
-        subscription = self._subscriptions.get((identity, request.args.get("subscription", 0)))
+        number = request.args.get("subscription")
+        subscription = self._subscriptions.get((identity, number)) if isinstance(number, int) else None
         if request.verb == "more":
             if subscription:
                 subscription.credit.release()

@@ -86,8 +86,6 @@ class Intake:
         self._store = store
         self._router: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
         self._door = guard.door(self._router)
-        self._limits = limits
-        self._entrance = listening.Entrance((), limits)
         self._wakeup = Wakeup()
         self._answers = Answers(self._router, self.counters)
         self._commits = GroupCommit(sync_secs, self._wakeup.ring)
@@ -111,15 +109,12 @@ class Intake:
     def bind(self, endpoints: Sequence[str], max_message_bytes: int) -> list[str]:
         """Listen at `endpoints`; they come back with the ports that were chosen. Raises RerundError."""
         listening.prepare(self._router, max_message_bytes)
-        bound = listening.bind(self._router, endpoints, self._door)
-        self._entrance = listening.Entrance(bound, self._limits)
-        return bound
+        return listening.bind(self._router, endpoints, self._door)
 
     def start(self, welcome: wire.Welcome) -> None:
         """Begin to take data. `welcome`: what producers are told of the daemon."""
         self._reception.welcome = welcome
         self._commits.start()
-        self._entrance.watch()
         self._thread.start()
 
     def stop(self) -> None:
@@ -150,7 +145,6 @@ class Intake:
             self._close()
 
     def _close(self) -> None:
-        self._entrance.close()
         self._router.close(linger=500)
         self._wakeup.close()
 

@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 _FOR_NEWCOMERS: Final = 0.9  # of the file descriptors...
 _MANY: Final = 1 << 16  # ...if they are so many; else fewer, as a burst of connections takes them before we look
 _FOR_NEWCOMERS_IF_FEW: Final = 0.5
-_FOR_ANYBODY_IF_FEW: Final = 0.6
 _RECOUNT_SECS: Final = 0.2
 _RECOUNT_IF_FULL_SECS: Final = 0.01
 _MORE_FILES: Final = "raise `ulimit -n`, or LimitNOFILE="
@@ -53,10 +52,13 @@ class Limits:
         most = files_in_all()
         return self._open_files(most) > most * (_FOR_NEWCOMERS if most >= _MANY else _FOR_NEWCOMERS_IF_FEW)
 
-    def is_nearly_out_of_files(self) -> bool:
-        """Whether they might run out before anybody is asked; looked at anew, so not for every connection."""
+    def share_of_files(self) -> float:
+        """How much of the file descriptors is open, if they might run out before anybody is asked; else 0.
+
+        Counted anew, so not for every connection.
+        """
         most = files_in_all()
-        return most < _MANY and _count_open(most) > most * _FOR_ANYBODY_IF_FEW
+        return _count_open(most) / most if most < _MANY else 0.0
 
     def _open_files(self, most: int) -> int:
         """Counted now and then, as that takes long where there are many; in between, one more at every question."""

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 _BACKLOG: Final = 128  # producers that connect at once; others try again
 _LOOK_SECS: Final = 0.02
 _SHUT: Final = ".shut"
+_FOR_PRODUCERS: Final = 0.6  # of the file descriptors
+_FOR_REQUESTS: Final = 0.75  # they come last: `rerund status` is to tell what is wrong for as long as it can
 _WAITING_MESSAGES: Final = 64  # per peer, in memory before the intake takes them; the rest waits in its socket
 _JOINED_BYTES: Final = 4 << 20  # producers may join small messages to one frame
 _WAITING_ACKS: Final = 10_000  # acks that wait for one peer; more are dropped: each says all that the last one said
@@ -86,8 +88,9 @@ class Entrance:
     and tries again. Connections that stand are not touched.
     """
 
-    def __init__(self, endpoints: Sequence[str], limits: Limits) -> None:
-        self._paths = [Path(endpoint[len("ipc://") :]) for endpoint in endpoints if endpoint.startswith("ipc:")]
+    def __init__(self, producers: Sequence[str], requests: Sequence[str], limits: Limits) -> None:
+        """The endpoints at which either come in."""
+        self._doors = [_UnixDoor(producers, _FOR_PRODUCERS), _UnixDoor(requests, _FOR_REQUESTS)]
         self._limits = limits
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="rerund-entrance", daemon=True)
@@ -103,21 +106,31 @@ class Entrance:
             self._thread.join()
 
     def _watch(self) -> None:
-        is_shut = False
         while not self._ended.wait(_LOOK_SECS):
-            if self._limits.is_nearly_out_of_files() == is_shut:
-                continue
-            is_shut = not is_shut
-            for path in self._paths:
-                shut = path.with_name(path.name + _SHUT)
-                with contextlib.suppress(FileNotFoundError):
-                    path.rename(shut) if is_shut else shut.rename(path)
-            if is_shut:
-                log.warning(
-                    "nobody new finds the daemon until fewer of its file descriptors are open: raise `ulimit -n`"
-                )
-            else:
-                log.warning("newcomers find the daemon again")
+            share = self._limits.share_of_files()
+            for door in self._doors:
+                door.look(share)
+
+
+class _UnixDoor:
+    def __init__(self, endpoints: Sequence[str], most: float) -> None:
+        self._paths = [Path(endpoint[len("ipc://") :]) for endpoint in endpoints if endpoint.startswith("ipc:")]
+        self._most = most
+        self._is_shut = False
+
+    def look(self, share: float) -> None:
+        if (share > self._most) == self._is_shut:
+            return
+        self._is_shut = not self._is_shut
+        for path in self._paths:
+            shut = path.with_name(path.name + _SHUT)
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(shut) if self._is_shut else shut.rename(path)
+        names = ", ".join(path.name for path in self._paths)
+        if self._is_shut:
+            log.warning("nobody new finds %s until fewer file descriptors are open: raise `ulimit -n`", names)
+        else:
+            log.warning("newcomers find %s again", names)
 
 
 def _is_open(endpoint: str) -> bool:

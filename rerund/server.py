@@ -77,6 +77,7 @@ class Server:
             self.limits,
             self.memory,
         )
+        self._entrance = listening.Entrance([self.info.ingest], [self.info.control], self.limits)
         self.control = Control(self, self.info.control)
         self.remote_control = RemoteControl(self, config.control_listen)
         self.edges = self._edges()
@@ -169,6 +170,7 @@ class Server:
         await self.files.start()
         self.info = self._describe(tcp)
         self.intake.start(self._welcome())
+        self._entrance.watch()
         self.housekeeping.start()
         self._sample()
         if not self.embedded:
@@ -184,6 +186,7 @@ class Server:
         if not self.embedded:
             notify("STOPPING=1")
             places.daemon_file(self.config.instance).unlink(missing_ok=True)
+        await asyncio.to_thread(self._entrance.close)
         await asyncio.to_thread(self.housekeeping.stop)
         for edge in reversed(self.edges):
             await edge.stop()

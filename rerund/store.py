@@ -82,6 +82,8 @@ class Store:
     def find(self, name: str) -> Recording:
         """By recording id, APPLICATION/RECORDING, or a prefix of either that only one has. Raises UnknownRecording."""
         recordings = self.recordings()
+        if not name:  # a prefix of all, and surely a variable that is not set
+            raise UnknownRecording("the name of the recording is empty: `rerund ls` lists all")
         for match in (_has_name, _starts_with):
             found = [recording for recording in recordings if match(recording, name)]
             if len(found) == 1:

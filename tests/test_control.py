@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import pytest
@@ -60,6 +61,8 @@ def test_a_recording_is_found_by_id_name_or_unique_prefix(daemon: Daemon) -> Non
             client.request("find", recording="run")
         with pytest.raises(DaemonError, match="no recording goes by 'walk'"):
             client.request("find", recording="walk")
+        with pytest.raises(DaemonError, match="the name of the recording is empty"):
+            client.request("remove", recording="")
         with pytest.raises(DaemonError, match="names no recording"):
             client.request("find")
 
@@ -80,7 +83,19 @@ def test_an_unknown_request_is_answered_with_what_there_is(daemon: Daemon) -> No
         assert client.request("status")["version"]
 
 
-@pytest.mark.parametrize("frames", [[b""], [b"garbage"], [msgpack.packb({"t": "ping"})], [b"\xc1" * 1000, b"x"]])
+def odd_request(verb: str, args: Any) -> bytes:
+    packed: bytes = msgpack.packb({"t": "request", "id": 1, "verb": verb, "args": args})
+    return packed
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        *([b""], [b"garbage"], [msgpack.packb({"t": "ping"})], [b"\xc1" * 1000, b"x"]),
+        *([odd_request("status", [])], [odd_request("find", {"recording": ["run"]})]),
+        *([odd_request("find", {"subscription": []})], [odd_request("subscribe", {"subscription": {}, "from": {}})]),
+    ],
+)
 def test_nonsense_is_answered_and_harms_nobody(daemon: Daemon, frames: list[bytes]) -> None:
     with zmq.Context.instance().socket(zmq.DEALER) as peer:
         peer.linger = 0
@@ -90,6 +105,18 @@ def test_nonsense_is_answered_and_harms_nobody(daemon: Daemon, frames: list[byte
         reply = wire.decode(peer.recv_multipart())
     assert isinstance(reply, wire.Reply) and reply.error
     assert daemon.status()["pid"]
+
+
+@pytest.mark.parametrize("verb", ["more", "unsubscribe"])
+@pytest.mark.parametrize("subscription", [[], {}, "1", None, 10**12])
+def test_a_subscription_that_cannot_be_is_passed_over(daemon: Daemon, verb: str, subscription: Any) -> None:
+    with zmq.Context.instance().socket(zmq.DEALER) as peer:
+        peer.linger = 0
+        peer.connect(daemon.control)
+        peer.send(odd_request(verb, {"subscription": subscription}))
+        peer.send(odd_request("status", {}))
+        assert peer.poll(20_000)
+        assert not wire.decode(peer.recv_multipart()).error  # type: ignore[union-attr]
 
 
 def test_no_daemon_is_a_timeout_and_not_a_hang(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ import rerund_sdk as rr
 from rerund.grpc_edge import SERVICE
 from rerund.limits import Limits
 from rerund_sdk import wire
+from rerund_sdk.control import ControlClient
 from rerund_sdk.errors import BadWireMessage, DaemonError
 from tests.daemons import Daemon, fresh_folder
 from tests.homes import run_to_end, wait_until
@@ -177,11 +178,11 @@ def test_a_burst_of_more_producers_than_file_descriptors_harms_nobody(daemon: Da
         for _ in range(1500):
             producer = stack.enter_context(RawProducer(daemon.ingest, greet=False, context=context))
             producer.send(producer.hello())
-        wait_until(lambda: "nobody new finds the daemon until fewer of its file descriptors" in daemon.said())
+        wait_until(lambda: "nobody new finds ingest.sock until fewer file descriptors are open" in daemon.said())
         for number in range(20):
             first.append_and_wait(chunk("run", "/a", [1.0], [number]))
         stack.close()
-        wait_until(lambda: "newcomers find the daemon again" in daemon.said())
+        wait_until(lambda: "newcomers find ingest.sock again" in daemon.said())
         with RawProducer(daemon.ingest, "other") as late:
             late.append_and_wait(chunk("other", "/a", [1.0], [1]))
 
@@ -275,3 +276,24 @@ def test_the_option_is_checked() -> None:
     command = [sys.executable, "-m", "rerund", "run", "--max-connections=0"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "--max-connections is '0': not 1 to 1000000" in done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_requests_while_idle_connections_take_all_file_descriptors_do_not_end_the_daemon(daemon: Daemon) -> None:
+    assert daemon.process is not None
+    where = tuple(daemon.info.grpc.split("//")[1].split("/")[0].rsplit(":", 1))
+    address = (where[0], int(where[1]))
+    with RawProducer(daemon.ingest) as producer, ExitStack() as stack:
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+        _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (600, hard))
+        for _ in range(800):
+            stack.enter_context(socket.create_connection(address))
+        wait_until(lambda: "nobody new finds control.sock until fewer file descriptors are open" in daemon.said())
+        for _ in range(20):
+            with ControlClient(daemon.control) as client, pytest.raises(TimeoutError):
+                client.request("status", timeout=0.1)
+        producer.append_and_wait(chunk("run", "/a", [1.0], [2]))
+        stack.close()
+        wait_until(lambda: "newcomers find control.sock again" in daemon.said())
+        assert daemon.status()["producers"]

@@ -10,6 +10,7 @@ import pytest
 import rerun
 from rerun.chunk import RrdReader
 
+import rerund_sdk as rr
 from rerund_sdk import names
 
 
@@ -46,3 +47,9 @@ def test_multiprocessing_children_share_the_default_recording_id(method: str) ->
 def test_the_environment_overrules_the_default_recording_id(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RERUND_RECORDING_ID", "run-42")
     assert names.default_recording_id("app") == "run-42"
+
+
+def test_a_recording_id_that_no_daemon_takes_is_refused_at_once() -> None:
+    assert names.recording_id("x" * 4096) == "x" * 4096
+    with pytest.raises(ValueError, match=r"recording_id 'x+'\.\.\. has 4097 characters: the limit is 4096"):
+        rr.RecordingStream("app", recording_id="x" * 4097)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 import rerun
@@ -179,3 +180,11 @@ def test_a_grpc_server_sink_delivers_to_the_daemon_once(home: Home, tmp_path: Pa
     with pytest.raises(ValueError, match="two of the 2 sinks are the same"):
         recording.set_sinks(sink, rr.DaemonSink())
     recording.disconnect()
+
+
+def test_a_function_that_names_the_module_can_be_sent_to_a_worker() -> None:
+    """As joblib and others send what is defined in a program itself: by value, with the modules that it names."""
+    namespace: dict[str, Any] = {"rr": rr, "__name__": "__main__"}
+    exec("def scalar(value): return rr.Scalars(value)", namespace)
+    again = cloudpickle.loads(cloudpickle.dumps(namespace["scalar"]))
+    assert isinstance(again(1.0), rr.Scalars)

@@ -11,6 +11,8 @@ what a program may not need is loaded when it first asks for it.
 
 from __future__ import annotations
 
+import sys
+import types
 from typing import Any
 
 import lazy_loader
@@ -18,6 +20,8 @@ import lazy_loader
 from rerund_sdk.version import version as version  # not the module of that name
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+# lazy_loader makes it a class of its own, which cloudpickle can't send: no function that says `rr` would reach a worker
+sys.modules[__name__].__class__ = types.ModuleType
 
 
 def __getattr__(name: str) -> Any:

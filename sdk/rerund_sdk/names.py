@@ -10,6 +10,8 @@ import uuid
 import warnings
 from typing import Final
 
+from rerund_sdk.wire import MAX_NAME_LENGTH
+
 _ILLEGAL: Final = re.compile(r"[^A-Za-z0-9_\- \[\]:]")
 _MAX_BYTES: Final = 180
 _CUT_LENGTH: Final = 176  # leaves room for the 4 hex digits
@@ -35,6 +37,14 @@ def application_id(text: str) -> str:
         stacklevel=3,
     )
     return mapped
+
+
+def recording_id(given: str | uuid.UUID) -> str:
+    """As text. Raises ValueError if it is longer than any daemon takes."""
+    text = given.hex if isinstance(given, uuid.UUID) else str(given)
+    if len(text) > MAX_NAME_LENGTH:
+        raise ValueError(f"recording_id {text[:40]!r}... has {len(text)} characters: the limit is {MAX_NAME_LENGTH}")
+    return text
 
 
 def default_recording_id(application: str) -> str:

@@ -73,7 +73,7 @@ class RecordingStream(RecordingExtras):
         batcher_config: BatcherConfig | None = None,
     ) -> None:
         self._application_id = names.application_id(application_id)
-        self._recording_id = _id_text(recording_id) if recording_id is not None else uuid4().hex
+        self._recording_id = names.recording_id(recording_id) if recording_id is not None else uuid4().hex
         self._enabled = enabled_by_environment(default_enabled)
         store = messages.store_id(self._application_id, self._recording_id)
         info = messages.store_info_message(store, tuid_parts(TuidClock().next()))
@@ -377,7 +377,3 @@ def enabled_by_environment(default: bool) -> bool:
     if text:
         complain(f"RERUN={text!r} is none of on, 1, true, off, 0, false: it is ignored")
     return default
-
-
-def _id_text(recording_id: str | UUID) -> str:
-    return recording_id.hex if isinstance(recording_id, UUID) else str(recording_id)

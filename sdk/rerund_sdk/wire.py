@@ -21,7 +21,7 @@ PROTOCOL: Final = 1
 PRODUCER_ID_SIZE: Final = 16
 MAX_HEADER_BYTES: Final = 4 * 1024 * 1024  # of the msgpack frame; an append of many small chunks stays far below
 UNLIMITED: Final = 2**63 - 1  # bytes
-_MAX_NAME_BYTES: Final = 4096  # an id, an entity path, a timeline name
+MAX_NAME_LENGTH: Final = 4096  # characters of an id, an entity path, a timeline name
 
 Frames: TypeAlias = Sequence[bytes | memoryview]
 
@@ -357,16 +357,16 @@ def _entry(
         raise BadWireMessage(f"index entry has size {size!r}, must be at least {rrd.MESSAGE_HEADER_SIZE}")
     if type(chunk_id) is not bytes or len(chunk_id) not in (0, 16):
         raise BadWireMessage(f"index entry has chunk id {chunk_id!r}, must be 16 bytes, or none")
-    if type(entity_path) is not str or len(entity_path) > _MAX_NAME_BYTES:
-        raise BadWireMessage(f"index entry has an entity path that is no text of at most {_MAX_NAME_BYTES} characters")
+    if type(entity_path) is not str or len(entity_path) > MAX_NAME_LENGTH:
+        raise BadWireMessage(f"index entry has an entity path that is no text of at most {MAX_NAME_LENGTH} characters")
     if type(rows) is not int or not 0 <= rows < 2**32 or type(static) is not bool:
         raise BadWireMessage(f"index entry has rows {rows!r} and static {static!r}, must be a u32 and a bool")
     return IndexEntry(kind, size, chunk_id, entity_path, rows, static, tuple(_range(*fields) for fields in ranges))
 
 
 def _range(timeline: Any, type_name: Any, low: Any, high: Any, *_: Any) -> TimeRange:
-    if type(timeline) is not str or len(timeline) > _MAX_NAME_BYTES:
-        raise BadWireMessage(f"index entry has a timeline that is no text of at most {_MAX_NAME_BYTES} characters")
+    if type(timeline) is not str or len(timeline) > MAX_NAME_LENGTH:
+        raise BadWireMessage(f"index entry has a timeline that is no text of at most {MAX_NAME_LENGTH} characters")
     if type_name not in ("sequence", "duration", "timestamp"):
         raise BadWireMessage(f"timeline {timeline!r} has type {type_name!r}, must be sequence, duration or timestamp")
     if type(low) is not int or type(high) is not int or not -(2**63) <= low <= high < 2**63:
@@ -438,6 +438,6 @@ def _count(header: dict[str, Any], name: str) -> int:
 
 def _text(header: dict[str, Any], name: str) -> str:
     value = _value(header, name, str)
-    if len(value) > _MAX_NAME_BYTES:
-        raise BadWireMessage(f"{header['t']}.{name} has {len(value)} characters, over {_MAX_NAME_BYTES}")
+    if len(value) > MAX_NAME_LENGTH:
+        raise BadWireMessage(f"{header['t']}.{name} has {len(value)} characters, over {MAX_NAME_LENGTH}")
     return value
