@@ -68,11 +68,13 @@ class GrpcEdge:
         self._gate.open()
         most = self._max_message_bytes + _REQUEST_OVERHEAD
         self._grpc = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_receive_message_length", min(most, 2**31 - 1))))
+        # All of them as streams of requests, which is the same on the wire: so none is taken in, and inflated, before
+        # its sender is admitted. What no answer depends on is not taken in at all.
         handlers = {
-            "ReadMessages": grpc.unary_stream_rpc_method_handler(self._read_messages),
+            "ReadMessages": grpc.stream_stream_rpc_method_handler(self._read_messages),
             "WriteMessages": grpc.stream_unary_rpc_method_handler(self._write_messages),
-            "WriteTable": grpc.unary_unary_rpc_method_handler(_refuse_tables),
-            "ReadTables": grpc.unary_unary_rpc_method_handler(_refuse_tables),
+            "WriteTable": grpc.stream_unary_rpc_method_handler(_refuse_tables),
+            "ReadTables": grpc.stream_unary_rpc_method_handler(_refuse_tables),
         }
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         port = ports.bind_port(self._bind, self._config.grpc_port, USUAL_PORT, "--grpc-port")
@@ -132,7 +134,7 @@ class GrpcEdge:
                 await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         return b""
 
-    async def _read_messages(self, _request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+    async def _read_messages(self, _requests: Any, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         async def write(response: bytes) -> None:
             try:
                 await context.write(response)
@@ -156,6 +158,6 @@ def _address(peer: str) -> str:
     return peer.partition(":")[2].rpartition(":")[0]
 
 
-async def _refuse_tables(_request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+async def _refuse_tables(_requests: Any, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
     await context.abort(grpc.StatusCode.UNIMPLEMENTED, "rerund keeps no tables: log the data to a recording")
     return b""

@@ -10,6 +10,7 @@ which keep what they log, newcomers are refused, and the status says why, until 
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import os
 from typing import Final, NamedTuple
@@ -80,6 +81,8 @@ class Memory:
         if not self._watches:
             return
         if self.used > self.limit * _ROOM_AGAIN:
+            if self.used > self.limit * _FULL:
+                gc.collect()  # it does not know how large what it would find is, and might not look for long
             _give_back()
             self.used = _own_bytes()
         if self.used > self.limit * _FULL:

@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 
 import rerund_sdk as rr
 from rerund.bell import Bells
+from rerund.grpc_edge import SERVICE
 from rerund.memory import Memory
 from rerund.readers import SMALLEST_BATCH, Readers
 from rerund.recent import RecentIds
@@ -141,6 +143,34 @@ def test_a_message_larger_than_half_of_the_memory_is_refused(make_daemon: Callab
     daemon = make_daemon(f"--memory-limit={LIMIT}")
     with RawProducer(daemon.ingest) as producer:
         assert producer.welcome is not None and producer.welcome.max_message_bytes == LIMIT // 2
+
+
+@pytest.mark.parametrize("method", ["ReadMessages", "WriteTable", "ReadTables"])
+def test_large_requests_of_strangers_over_grpc_take_no_memory(make_daemon: Callable[..., Daemon], method: str) -> None:
+    """As large as any message may be, and a thousandth of it on its way."""
+    daemon = make_daemon(f"--memory-limit={LIMIT}")
+    assert daemon.process is not None
+    before = _peak_bytes(daemon.process.pid)
+    with grpc.insecure_channel(
+        daemon.info.grpc.split("//")[1].split("/")[0], options=(("grpc.max_send_message_length", -1),)
+    ) as channel:
+        calls = [
+            channel.unary_stream(f"/{SERVICE}/{method}")(
+                bytes(LIMIT // 2 - 64 * 1024), timeout=5, compression=grpc.Compression.Gzip
+            )
+            for _ in range(4)
+        ]
+        for call in calls:
+            with contextlib.suppress(grpc.RpcError):
+                list(call)
+    assert _peak_bytes(daemon.process.pid) < before + 64 * MIB
+    with RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+
+
+def _peak_bytes(pid: int) -> int:
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
 
 
 def test_memory_that_is_too_little_is_refused() -> None:
