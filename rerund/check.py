@@ -38,6 +38,7 @@ class Fault(Enum):
     MESSAGE = "message"
     FOOTER = "footer"
     INDEX = "index"
+    GAP = "gap"
 
 
 class Problem(NamedTuple):
@@ -164,9 +165,14 @@ def check_recording(directory: Path, *, is_live: bool = False) -> list[FileRepor
     names_fit = index.names.load()
     reports: list[FileReport] = []
     seen: set[bytes] = set()
-    for _, path in segment_files(directory):
+    before = 0
+    for number, path in segment_files(directory):
         report = check_file(path)
         reports.append(report)
+        if number > before + 1:
+            gone = f"{before + 1:06d}.rrd" + (f" to {number - 1:06d}.rrd" if number > before + 2 else "")
+            report.add(Fault.GAP, None, f"{gone}, which came before it, is missing: what was in it is lost")
+        before = number
         segment_index = SegmentIndex(path)
         own_from = segment_index.totals.first if segment_index.load_totals() else report.size
         for message in report.messages:

@@ -94,8 +94,10 @@ class FileEdge:
                 self._follow(path, writer, everything=args.get("all") is True)
                 self._write_notes()
             else:
-                await writer.catch_up()
+                missing = await writer.catch_up()
                 await writer.finish()
+                if missing:
+                    raise SaveError(f"{'; '.join(missing)}: the rest of it is not in {path}")
         except BaseException:
             writer.close()
             raise
@@ -222,6 +224,7 @@ class FileEdge:
             return
         unnamed = self._notes_path.with_suffix(".new")
         try:
+            unnamed.touch(mode=0o600)
             unnamed.write_text(notes)
             unnamed.replace(self._notes_path)
             self._noted = notes

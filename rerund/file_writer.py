@@ -93,8 +93,9 @@ class FileWriter:
         self.positions[recording] = self._infos[recording].cursor.position
         self.end = self.file.end
 
-    async def catch_up(self) -> None:
-        """End following; write what there is by now. Raises SaveError."""
+    async def catch_up(self) -> list[str]:
+        """End following; write what there is by now. Says what of it is not there any more. Raises SaveError."""
+        missing = []
         async with self._turn:  # so no task is in the middle of a write
             for task in self._tasks:
                 task.cancel()
@@ -104,6 +105,8 @@ class FileWriter:
                     await self._write_present(recording)
                 except RecordingRemoved as error:
                     log.info("%s: the rest of it is not in %s", error, self.file.path)
+                    missing.append(str(error))
+        return missing
 
     async def _write_present(self, recording: Recording) -> None:
         cursor = self._infos[recording].cursor

@@ -126,7 +126,8 @@ class Recording:
             self.is_open = True
 
     def _open(self) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (*reversed(self.directory.parents[:2]), self.directory):  # its parents are as private
+            directory.mkdir(mode=0o700, exist_ok=True)
         recover(self.directory, self.log, self.index)
         if self.log.segments:
             self.last_write = max(segment.path.stat().st_mtime for segment in self.log.segments)

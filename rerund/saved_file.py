@@ -75,11 +75,21 @@ class SavedFile:
     def append(self, data: bytes | memoryview) -> None:
         """Write whole messages. Raises SaveError, and then none is in the file."""
         with self._lock:
+            self._look()
             try:
                 self.end = write_at(self._fd, data, self.end)
             except OSError as error:
                 os.ftruncate(self._fd, self.end)
                 raise SaveError(f"the file cannot be written ({error.strerror}): {self.path}") from error
+
+    def _look(self) -> None:
+        """What is written into a file that was removed, or whose file system went away, nobody would find."""
+        try:
+            is_there = os.path.samestat(self.path.stat(), os.fstat(self._fd))
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise SaveError(f"the file was removed, or another one took its place: {self.path}")
 
     def close(self) -> None:
         """Let it go. Idempotent."""

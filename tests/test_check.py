@@ -198,6 +198,18 @@ def test_a_recording_is_repaired_all_in_all(tmp_path: Path) -> None:
     assert _reopened(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("removed", "said"), [([1], "000001.rrd"), ([2], "000002.rrd"), ([1, 2], "000001.rrd to 000002.rrd")]
+)
+def test_a_segment_that_is_missing_is_missed(tmp_path: Path, removed: list[int], said: str) -> None:
+    directory = _recording(tmp_path, 80)
+    for number in removed:
+        (directory / f"{number:06d}.rrd").unlink()
+    (problem,) = [each for report in check.check_recording(directory) for each in report.problems]
+    assert (problem.fault, problem.path.name) == (Fault.GAP, f"{max(removed) + 1:06d}.rrd")
+    assert problem.text == f"{said}, which came before it, is missing: what was in it is lost"
+
+
 def _reopened_copy(directory: Path, tmp_path: Path) -> list[bytes]:
     (tmp_path / "copy").mkdir()
     shutil.copytree(directory, tmp_path / "copy" / "rec")

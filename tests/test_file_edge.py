@@ -89,6 +89,31 @@ def test_a_log_of_several_segments_is_saved_without_what_they_repeat(
     verify(tmp_path / "out.rrd")
 
 
+def test_what_is_missing_of_a_log_is_told_to_who_saves_it(make_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    daemon = make_daemon("--segment-bytes=8KiB")
+    with RawProducer(daemon.ingest) as producer:
+        for message in some("run", "/a", 50):
+            producer.append_and_wait(message)
+    daemon.segments()[1].unlink()
+    said = refused(daemon, "save", recording="run", path=str(tmp_path / "out.rrd"))
+    assert "recording app/run was removed from the disk: the rest of it is not in" in said
+    assert values_in(tmp_path / "out.rrd")  # what there is
+
+
+def test_a_followed_file_that_is_removed_is_told_of(daemon: Daemon, tmp_path: Path) -> None:
+    path = tmp_path / "out.rrd"
+    with RawProducer(daemon.ingest) as producer:
+        producer.append_and_wait(*some("run", "/a", 3))
+        request(daemon, "save", recording="run", path=str(path), follow=True)
+        wait_until_written(daemon)
+        path.unlink()
+        producer.append_and_wait(*some("run", "/a", 1, start=3))
+        wait_until(lambda: "the file was removed" in sinks(daemon)[0]["error"])
+    assert "the file was removed" in refused(daemon, "unsave", path=str(path))
+    assert not path.exists()
+    assert sinks(daemon) == []
+
+
 def test_all_recordings_fit_into_one_file(daemon: Daemon, tmp_path: Path) -> None:
     for recording_id in ("one", "two"):
         with RawProducer(daemon.ingest, recording_id) as producer:
@@ -296,8 +321,10 @@ def test_a_file_is_read_while_it_is_followed(daemon: Daemon, tmp_path: Path) -> 
         wait_until_written(daemon)
         reader = threading.Thread(target=read)
         reader.start()
-        for message in some("run", "/a", 300, start=1):
+        for number, message in enumerate(some("run", "/a", 300, start=1)):
             producer.append_and_wait(message)
+            if number % 100 == 50:
+                wait_until(lambda number=number: seen and seen[-1] > number - 50)
         wait_until_written(daemon)
         done.set()
         reader.join()

@@ -161,6 +161,23 @@ def test_directories_and_sockets_are_closed_to_others(daemon: Daemon) -> None:
 
 
 @pytest.mark.timeout(120)
+def test_whatever_the_umask_nobody_else_may_change_what_the_daemon_keeps() -> None:
+    """In a state directory that others may look into, as one that was there before."""
+    daemon = Daemon(fresh_folder())
+    daemon.home.mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        daemon.start()
+        with RawProducer(daemon.ingest) as producer, daemon.client() as client:
+            producer.append_and_wait(chunk("run", "/a", [1.0], [1]))
+            client.request("save", recording="run", path=str(daemon.folder / "out.rrd"), follow=True)
+        assert (daemon.home / "followed.json").exists()
+        assert [path for path in daemon.home.rglob("*") if path.stat().st_mode & 0o022] == []
+    finally:
+        os.umask(before)
+        daemon.end()
+
+
 def test_memory_stays_under_200_mb_whatever_is_logged_and_however_slow_one_reads(
     daemon: Daemon, pytestconfig: pytest.Config
 ) -> None:
