@@ -319,10 +319,12 @@ def test_a_pipe_is_refused_in_one_sentence_and_the_null_device_is_not(
     os.mkfifo(pipe)
     with pytest.raises(ModeError, match=r"cannot save to .*pipe, which is not a regular file.*rr\.stdout\(\)"):
         rr.save(pipe, recording=recording)
-    rr.save(os.devnull, recording=recording)
-    log(recording, "/a", 1)
-    assert recording.flush(timeout_sec=20)
-    recording.disconnect()
+    with rr.RecordingStream("app") as other:  # nobody has it for himself
+        for each in (recording, other):
+            rr.save(os.devnull, recording=each)
+            log(each, "/a", 1)
+            assert each.flush(timeout_sec=20)
+            each.disconnect()
 
 
 def test_save_while_the_daemon_is_away_writes_the_file_here_and_keeps_the_rows_for_the_daemon(

@@ -48,8 +48,8 @@ class FileSink:
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             self._check_kind()
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not self._is_null_device:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.ftruncate(self._file, 0)
         except BlockingIOError as error:
             self._forget_file()
