@@ -127,7 +127,7 @@ class Recording:
 
     def _open(self) -> None:
         for directory in (*reversed(self.directory.parents[:2]), self.directory):  # its parents are as private
-            directory.mkdir(mode=0o700, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         recover(self.directory, self.log, self.index)
         if self.log.segments:
             self.last_write = max(segment.path.stat().st_mtime for segment in self.log.segments)
