@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import rerund_sdk as rr
@@ -72,10 +73,20 @@ def without(chunks: list[Chunk], *ids: str) -> list[tuple[object, ...]]:
                 for index in chunk.indexes
                 if index.timeline not in ids
             ],
-            [(each.descriptor, repr(each.column.to_pylist())) for each in chunk.components],
+            [(each.descriptor, content(each.column)) for each in chunk.components],
         )
         for chunk in chunks
     ]
+
+
+def content(array: pa.Array[Any]) -> tuple[object, ...]:
+    """All that is in it, bit for bit; without making Python objects of millions of numbers."""
+    kind = str(array.type)
+    if isinstance(array, pa.ListArray | pa.FixedSizeListArray):
+        return (kind, pc.list_value_length(array).to_pylist(), content(array.flatten()))
+    if pa.types.is_primitive(array.type) and not array.null_count:
+        return (kind, array.to_numpy(zero_copy_only=False).tobytes())
+    return (kind, repr(array.to_pylist()))
 
 
 @pytest.mark.parametrize("what", LOGGED)

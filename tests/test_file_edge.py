@@ -321,10 +321,10 @@ def test_a_file_is_read_while_it_is_followed(daemon: Daemon, tmp_path: Path) -> 
         wait_until_written(daemon)
         reader = threading.Thread(target=read)
         reader.start()
-        for number, message in enumerate(some("run", "/a", 300, start=1)):
+        for number, message in enumerate(some("run", "/a", 100, start=1)):
             producer.append_and_wait(message)
-            if number % 100 == 50:
-                wait_until(lambda number=number: seen and seen[-1] > number - 50)
+            if number % 30 == 29:
+                wait_until(lambda number=number: seen and seen[-1] > number - 20)
         wait_until_written(daemon)
         done.set()
         reader.join()

@@ -12,7 +12,7 @@ import rerund_sdk as rr
 from rerund_sdk.batcher import Batcher
 from tests.homes import Home, program, wait_until
 
-SECS = 3.0
+SECS = 1.0
 
 
 def test_images_logged_by_a_signal_handler_while_its_thread_logs_images(home: Home) -> None:
