@@ -2,6 +2,8 @@
 
 All have the same window. Who has a message larger than that asks for a turn (ping, `wants`): turns are given in the
 order of asking, as many at a time as memory allows, one at least, and end when the message came, or after a while.
+While memory is short nobody may have anything on its way, but for those of this process (the gRPC edge): what they hold
+back takes our own memory, and would keep it short for good. They go on in turns, whatever the size.
 """
 
 from __future__ import annotations
@@ -35,9 +37,9 @@ class Credits:
 
     def window(self, producer: Producer | None) -> int:
         """What it may have on its way now."""
-        if self._memory.shortage:
-            return 0
         size, _ = self._turns.get(producer, (0, 0.0)) if producer is not None else (0, 0.0)
+        if self._memory.shortage:
+            return size if producer is not None and producer.is_inside else 0
         return self._memory.window(self._count()) + size
 
     def want(self, producer: Producer, size: int) -> None:
@@ -48,7 +50,9 @@ class Credits:
     def took(self, producer: Producer, append: wire.Append) -> None:
         """What a turn was given for has come."""
         turn = self._turns.get(producer)
-        if turn is not None and sum(entry.size for entry in append.entries) > self._memory.window(self._count()):
+        if turn is None:
+            return
+        if self._memory.shortage or sum(entry.size for entry in append.entries) > self._memory.window(self._count()):
             self._turns[producer] = (turn[0], 0.0)
 
     def changed(self, connected: Callable[[], list[Producer]]) -> list[Producer]:
@@ -69,11 +73,12 @@ class Credits:
 
     def _given(self) -> list[Producer]:
         given: list[Producer] = []
-        while self._waiting and not self._memory.shortage:
-            producer, size = self._waiting[0]
+        for producer, size in list(self._waiting):
+            if self._memory.shortage and not producer.is_inside:
+                continue
             if self._turns and sum(taken for taken, _ in self._turns.values()) + size > self._memory.turns:
                 break
-            self._waiting.popleft()
+            self._waiting.remove((producer, size))
             self._turns[producer] = (size, time.monotonic() + _TURN_SECS)
             given.append(producer)
         return given

@@ -25,7 +25,7 @@ from rerund.answers import Answers, Counters
 from rerund.credits import Credits
 from rerund.errors import LogWriteError
 from rerund.guard import Guard
-from rerund.lent_memory import Lenders
+from rerund.lent_memory import Lenders, is_from_inside
 from rerund.limits import Limits
 from rerund.loss_entries import LossEntries
 from rerund.memory import Memory
@@ -229,7 +229,7 @@ class Intake:
                 self._on_append(identity, message)
             elif isinstance(message, wire.Hello):
                 memory = self._lenders.memory_of(last, message.memory)
-                self._reception.hello(identity, Newcomer(message, memory))
+                self._reception.hello(identity, Newcomer(message, memory, is_from_inside(last)))
             elif isinstance(message, wire.Ping):
                 self._on_ping(identity, message)
             elif isinstance(message, wire.Goodbye):

@@ -99,10 +99,22 @@ class Lenders:
                 lender.look_away()
 
 
-def _pid_of_peer(frame: Any) -> int:
+def is_from_inside(frame: zmq.Frame) -> bool:
+    """Whether this process sent it: only what came over a socket has an address."""
+    return not _address_of_peer(frame)
+
+
+def _address_of_peer(frame: Any) -> str:
+    try:
+        return str(frame.get("Peer-Address"))
+    except (zmq.ZMQError, UnicodeError):
+        return ""
+
+
+def _pid_of_peer(frame: zmq.Frame) -> int:
     """By what the kernel says, which libzmq puts behind the address of a UNIX socket: `:uid:gid:pid`. 0: not known."""
     try:
-        _, uid, _, pid = frame.get("Peer-Address").rsplit(":", 3)
-    except (zmq.ZMQError, ValueError, UnicodeError):
+        _, uid, _, pid = _address_of_peer(frame).rsplit(":", 3)
+    except ValueError:
         return 0
     return int(pid) if uid == str(os.geteuid()) and pid.isdecimal() else 0

@@ -41,6 +41,7 @@ class Producer:
         self.recording = recording
         self.identity = b""  # its present connection
         self.memory: LentMemory | None = None  # from which it lends frames
+        self.is_inside = False  # of this process: what it waits with is memory of ours
         self.connected = now
         self.last_heard = now
         self.taken_seq: int | None = None  # last append that was taken into a pass; None: any may come first

@@ -34,6 +34,7 @@ class Newcomer(NamedTuple):
 
     hello: wire.Hello
     memory: LentMemory | None  # that it shares with us
+    is_inside: bool  # of this process
 
 
 class Reception:
@@ -85,7 +86,8 @@ class Reception:
     def hello(self, identity: bytes, newcomer: Newcomer) -> None:
         """Welcome a producer now, or when its recording is ready. Those who wait may ask again."""
         hello = newcomer.hello
-        if hello.producer_id not in self._producers and (full := self._limits.refusal("producers", self._alive())):
+        is_new = hello.producer_id not in self._producers and not newcomer.is_inside  # those the edges have let in
+        if is_new and (full := self._limits.refusal("producers", self._alive())):
             self._answers.send(identity, wire.Reject("not-now", full, 0))
             return
         recording = self._store.obtain(hello.application_id, hello.recording_id)
@@ -147,7 +149,7 @@ class Reception:
 
     def _greet(self, identity: bytes, newcomer: Newcomer, recording: Recording) -> None:
         """Welcome a producer, once its store info is in the log."""
-        hello, memory = newcomer
+        hello, memory, is_inside = newcomer
         entry = wire.IndexEntry(rrd.Kind.STORE_INFO, len(hello.store_info), b"", "", 0, False, ())
         if recording.is_new(entry, [hello.store_info]):
             try:
@@ -163,6 +165,7 @@ class Reception:
             producer = self._producers[hello.producer_id] = Producer(hello, recording, time.time())
         self._connect(producer, identity)
         producer.memory = memory
+        producer.is_inside = is_inside
         welcome = self.welcome._replace(
             written_seq=producer.written_seq, window=self.first_window(), shares_memory=memory is not None
         )

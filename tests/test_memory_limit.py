@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+import rerun
 
 import rerund_sdk as rr
 from rerund.bell import Bells
@@ -98,6 +99,30 @@ def _memory(daemon: Daemon) -> dict[str, object]:
 
 
 # producers
+
+
+def test_what_came_over_grpc_is_written_while_memory_is_short_as_it_takes_memory_until_then(
+    short: ShortOfMemory,
+) -> None:
+    short.start()
+    robot = rerun.RecordingStream("app", recording_id="run")
+    robot.connect_grpc(short.info.grpc)
+    robot.log("first", rerun.Scalars(1))
+    wait_until(lambda: short.status()["recordings"] and "/first" in _paths(short))
+    short.uses(250 * MIB)
+    wait_until(lambda: _memory(short)["reason"])
+    for number in range(10):
+        robot.log(f"small/{number}", rerun.Scalars(number))
+        robot.log(f"large/{number}", rerun.Tensor(np.full(MIB, number, np.uint8)))
+    wait_until(lambda: {f"/{size}/{n}" for n in range(10) for size in ("small", "large")} <= _paths(short))
+    assert _memory(short)["reason"]
+    short.uses(100 * MIB)
+    robot.disconnect()
+
+
+def _paths(daemon: Daemon) -> set[str]:
+    with daemon.client() as client:
+        return {each["entity_path"] for each in client.request("entities", recording="run")}
 
 
 def test_a_thousand_producers_share_the_window_and_larger_messages_take_turns(
