@@ -22,12 +22,11 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/rerund demo $(DEMO)
 
-# Three tests at a time, as a third of their time they wait
 test: $(VENV)/.installed-test system-packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses=3 --dist=loadfile $(PYTEST)
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile $(PYTEST)
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

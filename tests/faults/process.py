@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -57,8 +58,9 @@ class Process:
         return self._process.exitcode
 
     def signal(self, number: signal.Signals) -> None:
-        if self.is_alive:
-            os.kill(self.pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it died by itself just now
+            if self.is_alive:
+                os.kill(self.pid, number)
 
     def freeze(self) -> None:
         self.is_frozen = True
