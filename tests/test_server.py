@@ -160,7 +160,6 @@ def test_directories_and_sockets_are_closed_to_others(daemon: Daemon) -> None:
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.timeout(120)
 def test_whatever_the_umask_nobody_else_may_change_what_the_daemon_keeps() -> None:
     """In a state directory that others may look into, as one that was there before."""
     daemon = Daemon(fresh_folder())
@@ -178,6 +177,7 @@ def test_whatever_the_umask_nobody_else_may_change_what_the_daemon_keeps() -> No
         daemon.end()
 
 
+@pytest.mark.timeout(120)
 def test_memory_stays_under_200_mb_whatever_is_logged_and_however_slow_one_reads(
     daemon: Daemon, pytestconfig: pytest.Config
 ) -> None:
