@@ -17,7 +17,7 @@ import zmq
 
 from rerund.config import Config
 from rerund.server import Server
-from rerund_sdk import places
+from rerund_sdk import background, places
 
 
 class EmbeddedDaemon:
@@ -42,7 +42,7 @@ class EmbeddedDaemon:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="rerund-embedded", daemon=True)
-        self._thread.start()
+        background.start(self._thread)
         self._ready.wait()
         if self._failure is not None:
             self.close()

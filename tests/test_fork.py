@@ -139,3 +139,41 @@ def test_a_sigterm_finds_a_child_however_young_it_is() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n") == [*["-15"] * 20, "set()", ""]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_sigterm_for_a_handler_of_the_program_is_not_held_while_forking() -> None:
+    """It would be let through in a hook, where what the handler raises is dropped, and the program goes on."""
+    done = program(
+        "import os, signal, rerund_sdk as rr\n"
+        "os.register_at_fork(before=lambda: print(*signal.pthread_sigmask(signal.SIG_BLOCK, ()), flush=True))\n"
+        "rr.init('app', recording_id='run-1'); rr.connect(); rr.log('/a', rr.Scalars(0))\n"
+        "for handler in (signal.getsignal(signal.SIGTERM), lambda *_: exit()):\n"
+        "    signal.signal(signal.SIGTERM, handler)\n"
+        "    if os.fork() == 0:\n"
+        "        os._exit(0)\n"
+        "    os.wait()\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == ["15", "", ""]
+
+
+def test_no_thread_of_ours_takes_a_signal(home: Home) -> None:
+    """The main thread sleeps in a system call, and would sleep on."""
+    home.daemon()
+    done = program(
+        "import threading, rerund_sdk as rr\n"
+        "from pathlib import Path\n"
+        "rr.init('app', recording_id='run-1'); rr.connect(); rr.log('/a', rr.Scalars(0))\n"
+        "assert rr.flush(timeout_sec=30)\n"
+        "for thread in threading.enumerate():\n"
+        "    status = Path(f'/proc/self/task/{thread.native_id}/status').read_text()\n"
+        "    blocked = int(status.split('SigBlk:')[1].split()[0], 16)\n"
+        "    print(thread.name, 'blocks' if blocked >> 14 & 1 else 'takes', 'SIGTERM')\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == [
+        "MainThread takes SIGTERM",
+        "rerund batcher blocks SIGTERM",
+        "rerund connection blocks SIGTERM",
+    ]

@@ -43,4 +43,5 @@ def test_the_native_viewer_shows_what_was_logged(daemon: Daemon, display: str, t
     )
     pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
     red = (pixels[..., 0] > 240) & (pixels[..., 1] < 20) & (pixels[..., 2] < 20)
-    assert red.mean() > 0.3, f"only {red.mean():.1%} of the picture is red"
+    # Some 60 % is, and 28 % where the panels beside it were still closing. Without the image nothing is.
+    assert red.mean() > 0.15, f"only {red.mean():.1%} of the picture is red"

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty
 from typing import Any, Final, TypeAlias
 
-from rerund_sdk import endings
+from rerund_sdk import background, endings
 from rerund_sdk.batch import Field, Row
 from rerund_sdk.batcher_config import BatcherConfig
 from rerund_sdk.chunk import ChunkEncoder
@@ -265,7 +265,7 @@ class Batcher:
                 if self._thread is None:
                     endings.remember(self)
                     thread = threading.Thread(target=self._run, name="rerund batcher", daemon=True)
-                    thread.start()
+                    background.start(thread)
                     self._thread = thread
 
     # The thread

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import zmq
 
-from rerund_sdk import keys, patience, wire
+from rerund_sdk import background, keys, patience, wire
 from rerund_sdk.daemon_link import GOODBYE_MS, Link, opened_link
 from rerund_sdk.endings import close_all_before_others
 from rerund_sdk.errors import BadWireMessage, WrongVersion
@@ -86,7 +86,7 @@ class Connection:
 
     def start(self) -> None:
         """Raises RuntimeError if the interpreter is ending."""
-        self._thread.start()
+        background.start(self._thread)
 
     @property
     def connected(self) -> bool:

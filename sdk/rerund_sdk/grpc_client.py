@@ -28,6 +28,7 @@ from h2.connection import H2Connection
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
+from rerund_sdk import background
 from rerund_sdk.errors import RerundError
 
 CONNECT_SECS: Final = 5.0  # for a connection to be made, and for the other side's first word
@@ -70,7 +71,7 @@ class GrpcConnection:
         except OSError as error:
             raise CallFailed(error.strerror or str(error)) from error
         self._reader = threading.Thread(target=self._read, name="rerund grpc answers", daemon=True)
-        self._reader.start()
+        background.start(self._reader)
         with self._changed:
             self._changed.wait_for(lambda: self._is_greeted or self._broken, CONNECT_SECS)
             if not self._is_greeted:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-from rerund_sdk import patience
+from rerund_sdk import background, patience
 from rerund_sdk.delivery_sink import DeliverySink
 from rerund_sdk.errors import ModeError
 from rerund_sdk.grpc_client import CallFailed, GrpcConnection
@@ -87,7 +87,7 @@ class GrpcStream:
         self._thread = threading.Thread(target=self._run, name="rerund grpc", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        background.start(self._thread)
 
     def ring(self) -> None:
         self._bell.ring(news=True)

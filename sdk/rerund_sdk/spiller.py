@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rerund_sdk import patience
+from rerund_sdk import background, patience
 from rerund_sdk.losses import LossReport
 from rerund_sdk.outbox import MIB, Outbox, Queue, cost
 from rerund_sdk.sinks import EncodedMessage
@@ -80,7 +80,7 @@ class Spiller:
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="rerund spill", daemon=True)
             try:
-                thread.start()
+                background.start(thread)
             except RuntimeError:  # the interpreter is ending and starts no more threads; close() does it all
                 return
             self._thread = thread
@@ -101,7 +101,7 @@ class Spiller:
         elif thread is None and (undelivered or self._outbox.loss_report()):
             thread = threading.Thread(target=self._leave_rest, name="rerund spill", daemon=True)
             try:
-                thread.start()
+                background.start(thread)
             except RuntimeError:  # the interpreter is ending and starts no more threads
                 self._leave_rest()
                 thread = None
