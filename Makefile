@@ -26,7 +26,7 @@ test: $(VENV)/.installed-test system-packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile $(PYTEST)
+	$(BIN)/pytest --numprocesses=2 --dist=worksteal $(PYTEST)
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -455,3 +457,24 @@ def test_an_idle_producer_asks_whether_the_daemon_is_there(
     pings = [type(message) for message in stand_in.heard].count(wire.Ping)
     time.sleep(2)
     assert [type(message) for message in stand_in.heard].count(wire.Ping) <= pings + 1  # one question at a time
+
+
+def test_somebody_who_hangs_up_in_every_handshake_is_told_of(
+    make_producer: Callable[..., Producer], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A daemon that asks for a key does so, or says why: that depends on who is faster. So does what is no daemon."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        address = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        make_producer(address).send()
+        wait_until(lambda: caplog.records)
+        listening.shutdown(socket.SHUT_RDWR)
+    told = [record.message for record in caplog.records]
+    assert told[0].startswith(f"the daemon at {address} does not let us in, rows are kept: it asks for a key: run ")

@@ -78,6 +78,7 @@ class Connection:
         self._away_since = time.monotonic()
         self._away_told = False
         self._reject_told = False
+        self._door = keys.LockedDoor(endpoint, credentials)
         self._lock_told = False
         self._thread = threading.Thread(target=self._run, name="rerund connection", daemon=True)
         close_all_before_others()
@@ -139,11 +140,11 @@ class Connection:
             try:
                 with opened_link(context, self.endpoint, self._bell[0], self._credentials) as link:
                     was_welcome = self._talk(link)
-                    self._tell_of_locked_door(link.refusal())
+                    self._tell_of_locked_door(link.refusal(self._door))
             except zmq.ZMQError as error:  # no more file descriptors, or an address that cannot be
                 self._tell_away(str(error))
             self.welcome = None
-            self._note_change()
+            self._tell_of_change()
             pause = 0.0 if was_welcome else min(max(pause * 2, _BACKOFF_SECS[0]), 1.0)
             self._stopped.wait(pause)
         if context is not self._context:
@@ -219,6 +220,7 @@ class Connection:
     def _welcomed(self, link: Link, talk: _Talk, welcome: wire.Welcome) -> None:
         self.welcome = welcome
         link.memory = self._memory if welcome.shares_memory else None
+        self._door.let_us_in()
         self._lock_told = False
         self._reject_told = False
         self._outbox.window = welcome.window
@@ -279,14 +281,11 @@ class Connection:
             self._declare_next = now + _DECLARE_SECS
             link.send(wire.Ping(report.losses, report.id))
 
-    def _note_change(self) -> None:
+    def _tell_of_change(self) -> None:
+        now = time.monotonic()
         if self.connected != self._was_connected:
             self._was_connected = not self._was_connected
             self.on_change()
-
-    def _tell_of_change(self) -> None:
-        self._note_change()
-        now = time.monotonic()
         if self.connected:
             if self._away_told:
                 logger.warning("the daemon at %s answers again, after %.0f s", self.endpoint, now - self._away_since)

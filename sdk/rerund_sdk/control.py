@@ -38,6 +38,7 @@ class ControlClient:
         """credentials: for a daemon that takes keys; default: as of `connect` without arguments. Raises KeyFailure."""
         self._endpoint = endpoint or places.control_endpoint()
         self._credentials = credentials or keys.credentials(self._endpoint)
+        self._door = keys.LockedDoor(self._endpoint, self._credentials)
         self._context = context or zmq.Context.instance()
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None  # tells why we are not let in
@@ -121,7 +122,7 @@ class ControlClient:
             if not ready:
                 raise TimeoutError(f"no daemon answered {verb!r} in time: {self._endpoint}")
             told = recv_monitor_message(self._monitor)
-            if reason := keys.refusal(told["event"], told["value"], self._credentials):
+            if reason := self._door.refusal(told["event"], told["value"]):
                 self.close()
                 raise DaemonError(f"the daemon at {self._endpoint} does not let us in: {reason}")
 
@@ -129,6 +130,7 @@ class ControlClient:
         self._wait(zmq.POLLIN, verb, deadline)
         assert self._socket is not None
         reply = wire.decode(self._socket.recv_multipart())
+        self._door.let_us_in()
         if not isinstance(reply, wire.Reply):
             raise DaemonError(f"{self._endpoint} answered {type(reply).__name__}: this is no control socket")
         if reply.error:

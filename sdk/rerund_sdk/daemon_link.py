@@ -28,7 +28,6 @@ class Link:
         self, context: zmq.Context[Any], endpoint: str, bell: int, credentials: keys.Credentials | None
     ) -> None:
         self.memory: SharedMemory | None = None  # what lies there is lent, not sent; None if the daemon does not see it
-        self._credentials = credentials
         self._socket = context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.sndhwm = 0  # the outbox's window is the limit
@@ -54,12 +53,12 @@ class Link:
         """Wait for the daemon, the bell or the timeout; False once the link is broken."""
         return self._monitor not in dict(self._poller.poll(int(timeout_secs * 1000)))
 
-    def refusal(self) -> str:
+    def refusal(self, door: keys.LockedDoor) -> str:
         """Why the link broke, if it was for a key; "" if not, or if it did not break."""
         if not self._monitor.poll(0):
             return ""
         told = recv_monitor_message(self._monitor)
-        return keys.refusal(told["event"], told["value"], self._credentials)
+        return door.refusal(told["event"], told["value"])
 
     def received(self) -> Iterator[list[bytes]]:
         with contextlib.suppress(zmq.Again):

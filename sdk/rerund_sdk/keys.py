@@ -26,6 +26,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 REFUSALS: Final = (  # events of a connection's monitor
     zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
+_CUT_SHORT_FOR_A_KEY: Final = 3  # handshakes
+_ASKS_FOR_ONE: Final = "it asks for a key: run `rerund keys create` here, and give the daemon's own key as server_key"
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 _MAX_FILE_BYTES: Final = 4096
 
@@ -146,18 +148,42 @@ def credentials(endpoint: str, server_key: str | None = None, key: str | None = 
     return Credentials(parse(theirs), load(key or os.environ.get("RERUND_KEY") or DEFAULT_NAME))
 
 
-def refusal(event: int, value: int, ours: Credentials | None) -> str:
-    """Why a connection failed, by an event of its monitor; "" if it was for no key."""
-    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and ours is not None:
-        return f"our key is not authorized: run `rerund keys authorize {ours.own.public.hex()}` on its machine"
-    if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and ours is not None:
-        theirs = ours.server_key.hex()
-        return f"its key is not {theirs}, or it takes none here: compare with `rerund keys show` on its machine"
-    if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
-        if ours is not None:
-            return "it takes none here: connect without a server key, or to the address that takes keys"
-        return "it asks for a key: run `rerund keys create` here, and give the daemon's own key as server_key"
-    return ""
+class LockedDoor:
+    """Tells, by the events of the monitors of connections to one daemon, whether it is a key that keeps us out.
+
+    A daemon that wants another key, or one at all, often just hangs up in the middle of the handshake. So does one that
+    is killed at that moment: it must have happened several times in a row.
+    """
+
+    def __init__(self, endpoint: str, ours: Credentials | None) -> None:
+        """ours: what we show there."""
+        self._is_beyond_machine = endpoint.startswith("tcp:")
+        self._ours = ours
+        self._cut_short = 0  # handshakes, since we were let in last
+
+    def let_us_in(self) -> None:
+        """A connection came about."""
+        self._cut_short = 0
+
+    def refusal(self, event: int, value: int) -> str:
+        """Why a connection failed; "" if it was, or may have been, for no key."""
+        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and self._ours is not None:
+            return (
+                f"our key is not authorized: run `rerund keys authorize {self._ours.own.public.hex()}` on its machine"
+            )
+        if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+            if self._ours is not None:
+                return "it takes none here: connect without a server key, or to the address that takes keys"
+            return _ASKS_FOR_ONE
+        if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and self._is_beyond_machine:
+            self._cut_short += 1
+            if self._cut_short >= _CUT_SHORT_FOR_A_KEY:
+                return _ASKS_FOR_ONE if self._ours is None else _wrong_key(self._ours.server_key)
+        return ""
+
+
+def _wrong_key(theirs: bytes) -> str:
+    return f"its key is not {theirs.hex()}, or it takes none here: compare with `rerund keys show` on its machine"
 
 
 def _path(name: str, where: Path | None) -> Path:
