@@ -176,14 +176,21 @@ def test_what_shares_no_memory_is_not_borrowed(make: Any) -> None:
         lambda array: ours.LineStrips3D([array[0], array[1]]),
         lambda array: ours.BarChart(array.ravel()),
         lambda array: ours.GraphNodes(["a"], positions=array[0, :, :2]),
+        lambda array: ours.Points3D(array.reshape(-1, 3), colors=array.reshape(-1, 3), radii=array.ravel()),
+        lambda array: ours.Points3D(array.astype(np.float32), colors=array.ravel().astype(np.uint32)),
+        lambda array: ours.Boxes3D(centers=array[0], half_sizes=array[1], colors=array[0]),
+        lambda array: ours.Arrows3D(origins=array[0], vectors=array[1]),
+        lambda array: ours.Mesh3D(vertex_positions=array[0], vertex_colors=array[1], vertex_normals=array[1]),
     ],
 )
 def test_a_row_keeps_its_values_whatever_the_caller_does_to_the_array(make: Any) -> None:
     for dtype in (np.uint8, np.float32, np.float64):
         array = np.ones((2, 4, 3), dtype)
         fields, cells, borrowed = as_row(make(array))
-        if borrowed:
-            cells = tuple(field.storage.owned(cell) for field, cell in zip(fields, cells, strict=True))
+        cells = tuple(
+            field.storage.owned(cell) if borrowed >> number & 1 else cell
+            for number, (field, cell) in enumerate(zip(fields, cells, strict=True))
+        )
         before = [field.storage.column([cell])[0].to_pylist() for field, cell in zip(fields, cells, strict=True)]
         array += 7
         after = [field.storage.column([cell])[0].to_pylist() for field, cell in zip(fields, cells, strict=True)]
@@ -208,7 +215,7 @@ def test_the_same_combination_of_fields_is_the_same_object() -> None:
 )
 def test_component_batches_of_all_kinds_are_rows(loggable: Any) -> None:
     (field,), (cell,), borrowed = as_row(loggable)
-    assert (field.descriptor.component, borrowed) == ("mine", False)
+    assert (field.descriptor.component, borrowed) == ("mine", 0)
     assert field.storage.column([cell])[0].to_pylist() == [1, 2]
 
 

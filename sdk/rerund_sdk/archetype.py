@@ -108,7 +108,7 @@ class Archetype:
 
     _fields: tuple[Field, ...]
     _cells: tuple[Cell, ...]
-    _borrowed: bool
+    _borrowed: int
 
     _declared: ClassVar[dict[str, _ArchetypeField]] = {}
     _combinations: ClassVar[Combinations]
@@ -210,17 +210,20 @@ class Archetype:
                 raise TypeError(f"{cls.__name__} has no field {name!r}: its fields are {', '.join(cls._declared)}")
 
     def _clear(self) -> None:
-        self._fields, self._cells, self._borrowed = (), (), False
+        self._fields, self._cells, self._borrowed = (), (), 0
 
     def _set_forgiving(self, values: tuple[Any, ...], clear_unset: bool = False) -> None:
         """Field by field: the slow way, for updates and for when something is wrong with one of them."""
-        present, cells, borrowed = 0, [], False
+        present, borrowed = 0, 0
+        cells: list[Cell] = []
         for bit, (item, value) in enumerate(zip(self._declared.values(), values, strict=True)):
             if value is None and clear_unset:
                 value = []
             if value is not None:
-                cells.append(self._forgiving_cell(item, value))
-                borrowed |= cells[-1] is value
+                cell = self._forgiving_cell(item, value)
+                if cell is value:
+                    borrowed |= 1 << len(cells)
+                cells.append(cell)
                 present |= 1 << bit
         self._fields, self._cells, self._borrowed = self._combinations[present], tuple(cells), borrowed
 
@@ -274,15 +277,15 @@ class forgiving:
         return True
 
 
-def as_row(loggable: Any) -> tuple[tuple[Field, ...], tuple[Cell, ...], bool]:
-    """Fields, cells and whether a cell is borrowed, of whatever `log` is given.
+def as_row(loggable: Any) -> tuple[tuple[Field, ...], tuple[Cell, ...], int]:
+    """Fields, cells and which of them are borrowed, of whatever `log` is given.
 
     That is an archetype, ours or the official SDK's, anything with `as_component_batches()`, a described batch, or an
     iterable of described batches. Raises BadData for anything else.
     """
     if isinstance(loggable, Archetype):
         return loggable._fields, loggable._cells, loggable._borrowed
-    return (*row_of_batches(loggable), False)
+    return (*row_of_batches(loggable), 0)
 
 
 def _column(item: _ArchetypeField, batch: ComponentBatch, data: Any) -> ComponentColumn:

@@ -86,7 +86,7 @@ class Loggable(Protocol):
     def _cells(self) -> tuple[Cell, ...]: ...  # one for each field
 
     @property
-    def _borrowed(self) -> bool: ...  # some cell may share memory with the caller
+    def _borrowed(self) -> int: ...  # a bit for each cell, the first the lowest: whether it is the caller's own array
 
 
 # One `log` call. A plain tuple, since making one of anything else takes longer than all the rest of the call:

@@ -16,7 +16,7 @@ from rerund_sdk.batch import Cell, Field
 _FUNCTION = """
 def {name}(self, {parameters}):
 {implications}
-    present, cells, borrowed = 0, [], False
+    present, cells, borrowed = 0, [], 0
     try:
 {assignments}
     except Exception:
@@ -38,7 +38,7 @@ def {name}(self, {parameters}):
         return
     self._fields = the_fields
     self._cells = (cell,)
-    self._borrowed = cell is {names} and type(cell) is ndarray
+    self._borrowed = 1 if cell is {names} and type(cell) is ndarray else 0
 """
 _IMPLICATION = """
     if {name} is None and {by} is not None:
@@ -47,10 +47,10 @@ _IMPLICATION = """
 _ASSIGNMENT = """
         if {name} is not None:
             cell = cell_of_{name}({name})
+            if cell is {name} and type(cell) is ndarray:
+                borrowed |= 1 << len(cells)
             cells.append(cell)
             present |= {bit}
-            if cell is {name} and type(cell) is ndarray:
-                borrowed = True
 """
 
 

@@ -182,8 +182,8 @@ class RecordingStream(RecordingExtras):
             series = self._latest_series[entity_path]  # type: ignore[index]
             if series.fields is entity._fields and series.timelines is timelines and not extra:  # type: ignore[union-attr]
                 cells = entity._cells  # type: ignore[union-attr]
-                if entity._borrowed:  # type: ignore[union-attr]
-                    cells = self._owned(series.fields, cells)
+                if borrowed := entity._borrowed:  # type: ignore[union-attr]
+                    cells = self._owned(series.fields, cells, borrowed)
                 series.data.extend((nanos, *values, *cells))
                 if not series.queued:
                     self._batcher.queue(series)
@@ -218,7 +218,7 @@ class RecordingStream(RecordingExtras):
     def _merged(self, parts: Sequence[Any]) -> tuple[tuple[Field, ...], tuple[Cell, ...]]:
         """Fields and own cells of one row. A component that comes twice counts once: the first one."""
         rows = [as_row(part) for part in parts]
-        owned = [self._owned(fields, cells) if borrowed else cells for fields, cells, borrowed in rows]
+        owned = [self._owned(fields, cells, borrowed) if borrowed else cells for fields, cells, borrowed in rows]
         if len(parts) == 1:
             return rows[0][0], owned[0]
         found: dict[str, tuple[Field, Cell]] = {}
@@ -231,18 +231,20 @@ class RecordingStream(RecordingExtras):
         merged = tuple(field for field, _ in found.values())
         return _combinations.setdefault(tuple(map(id, merged)), merged), tuple(cell for _, cell in found.values())
 
-    def _owned(self, fields: tuple[Field, ...], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-        """Copies of the cells that the caller could change. Large ones may wait a moment (batcher.py)."""
-        size = 0
+    def _owned(self, fields: tuple[Field, ...], cells: tuple[Cell, ...], borrowed: int) -> tuple[Cell, ...]:
+        """The cells, and copies of the borrowed ones. Large ones may wait a moment (batcher.py)."""
+        heavy = 0
         own = []
         for field, cell in zip(fields, cells, strict=True):
-            if type(cell) is np.ndarray and cell.nbytes >= _HEAVY_BYTES:
-                size += cell.nbytes
-                own.append(own_copy(cell))
-            else:
-                own.append(field.storage.owned(cell))
-        if size:
-            self._batcher.add_heavy(size)
+            is_heavy = type(cell) is np.ndarray and cell.nbytes >= _HEAVY_BYTES
+            if is_heavy:
+                heavy += cell.nbytes
+            if borrowed & 1:
+                cell = own_copy(cell) if is_heavy else field.storage.owned(cell)
+            own.append(cell)
+            borrowed >>= 1
+        if heavy:
+            self._batcher.add_heavy(heavy)
         return tuple(own)
 
     def _path(self, entity_path: str | list[object]) -> str:

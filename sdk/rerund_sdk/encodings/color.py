@@ -28,11 +28,13 @@ def _packed(channels: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     if channels.dtype.kind == "f":
         with np.errstate(invalid="ignore"):  # nan becomes whatever the machine makes of it
             channels = np.round(channels * 255.0)
-    packed = np.full((len(channels), 4), 255, np.uint8)  # alpha first: little-endian
-    packed[:, 3], packed[:, 2], packed[:, 1] = channels[:, 0], channels[:, 1], channels[:, 2]
     if channels.shape[1] == 4:
-        packed[:, 0] = channels[:, 3]
-    return packed.view(np.uint32)[:, 0]
+        return channels.astype(np.uint8, "C").view(">u4")[:, 0].astype(np.uint32)
+    in_a_row = np.empty(3 * len(channels) + 1, np.uint8)
+    in_a_row[:-1].reshape(-1, 3)[...] = channels[:, :3]
+    and_next = np.ndarray(len(channels), ">u4", in_a_row, strides=3)  # red, green, blue, and whatever comes next
+    opaque: npt.NDArray[np.uint32] = and_next | np.uint32(255)
+    return opaque
 
 
 def _colors(data: Any) -> Cell:
