@@ -55,8 +55,9 @@ class Series:
 
     def cells_bytes(self, row: int) -> int:
         """What the cells of a waiting row take, about."""
-        at = row * self.width + self.width - len(self.fields)
-        return sum(field.storage.nbytes(cell) for field, cell in zip(self.fields, self.data[at:], strict=False))
+        end = (row + 1) * self.width
+        cells = self.data[end - len(self.fields) : end]  # no further: many rows may be behind it
+        return sum(field.storage.nbytes(cell) for field, cell in zip(self.fields, cells, strict=False))
 
 
 class Rows:
