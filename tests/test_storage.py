@@ -137,13 +137,16 @@ def test_any_other_array_is_copied_at_once(array: np.ndarray) -> None:
     assert not np.may_share_memory(Vectors(np.float32, 3).cell(array), array)
 
 
-def test_what_is_done_to_an_array_after_it_was_copied_at_log_is_not_seen() -> None:
-    positions = np.zeros((2, 3), np.float32)
-    fields, cells, borrowed = as_row(ours.Points3D(positions))
-    assert borrowed
-    cell = fields[0].storage.owned(cells[0])
+@pytest.mark.parametrize(("count", "is_borrowed"), [(0, False), (2, False), (5000, True)])
+def test_what_is_done_to_an_array_after_it_was_copied_at_log_is_not_seen(count: int, is_borrowed: bool) -> None:
+    positions = np.zeros((count, 3), np.float32)
+    points = ours.Points3D(positions)
+    fields, cells, borrowed = as_row(points)
+    assert borrowed == is_borrowed
+    cell = fields[0].storage.owned(cells[0]) if borrowed else cells[0]
     positions += 7
-    assert fields[0].storage.column([cell])[0].to_pylist() == [[0, 0, 0]] * 2
+    assert fields[0].storage.column([cell])[0].to_pylist() == [[0, 0, 0]] * count
+    assert len(points.positions) == count
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,10 @@ class Vectors:
             self._pack = struct.Struct(f"={shape[0]}{'f' if self.dtype.itemsize == 4 else 'd'}").pack
 
     def quick_cell(self) -> Callable[[Any], Cell]:
-        """A `cell` that packs one instance given as a list of Python numbers into bytes: cheaper than an array."""
+        """A `cell` that makes bytes of a small array, and of one instance given as a list of Python numbers.
+
+        That is cheaper than to borrow the array, or to make one.
+        """
         if not hasattr(self, "_pack"):
             return self.cell
         pack, size, cell = self._pack, self.shape[0], self.cell
@@ -140,7 +143,8 @@ class Vectors:
                     return pack(*data)
                 except (struct.error, TypeError, OverflowError):
                     pass  # several instances, or numbers that need a closer look
-            return cell(data)
+            made = cell(data)
+            return made.tobytes() if made is data and kind is np.ndarray and made.nbytes < _SMALL_BYTES else made
 
         return bytes_or_array
 
