@@ -47,7 +47,7 @@ _PASS_MESSAGES: Final = 2048
 _COPIED_BYTES: Final = 8 << 10  # a frame up to this size is cheaper copied than wrapped
 _HOUSEKEEPING_SECS: Final = 2.0
 _ACK_SECS: Final = 0.02  # an ack wakes its producer: unless it asks, it gets one for all that came in such a time...
-_UNACKED_BYTES: Final = 256 << 10  # ...or for so much: it needs the room
+_UNACKED_BYTES: Final = 2 << 20  # ...or for so much: it needs the room
 _UNACKED_APPENDS: Final = 32
 _DRAIN_SECS: Final = 2.0  # at the end, for what arrives faster than it is written
 

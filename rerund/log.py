@@ -25,6 +25,7 @@ from rerund.errors import BadPosition, LogWriteError
 from rerund.unsynced import UnsyncedFile
 from rerund_sdk import rrd
 from rerund_sdk.errors import BadRrd
+from rerund_sdk.room_ahead import RoomAhead
 from rerund_sdk.whole_writes import Buffers, write_whole_at
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Log:
         self.directory = directory
         self.segments: list[Segment] = []  # grows at its end alone; never empty once the log is open
         self._fd: int | None = None  # of the last segment, open while it is written to
+        self._room = RoomAhead()  # there
         self._is_torn = False  # a failed write could not be taken off the file yet
         self._next_look = 0.0  # of time.monotonic()
         self._unsynced: list[UnsyncedFile] = []
@@ -109,6 +111,7 @@ class Log:
             self._cut_back(segment)
             raise LogWriteError(error, segment.path) from error
         segment.end = end
+        self._room.keep(fd, end, end - start)
         if self._is_ever_synced:
             self._unsynced_file(segment).note(start, buffers, end)
         return start
@@ -118,6 +121,7 @@ class Log:
             self._look(segment, self._fd)
         if self._fd is None:
             self._fd = os.open(segment.path, os.O_RDWR | os.O_CLOEXEC)
+            self._room = RoomAhead()
             self._is_torn = os.fstat(self._fd).st_size > segment.end
             self._next_look = time.monotonic() + LOOK_SECS
         self._mend(self._fd, segment)
@@ -141,6 +145,7 @@ class Log:
     def _mend(self, fd: int, segment: Segment) -> None:
         if self._is_torn:
             os.ftruncate(fd, segment.end)
+            self._room = RoomAhead()
             self._is_torn = False
 
     def _unsynced_file(self, segment: Segment) -> UnsyncedFile:
@@ -173,6 +178,7 @@ class Log:
         if self._fd is not None:
             self._retire(self._fd)
         self._fd = fd
+        self._room = RoomAhead()  # that of the last one is given back when it is sealed
         self._next_look = time.monotonic() + LOOK_SECS
         self._unsynced_names = self._unsynced_names or (self.directory,)
         self.segments.append(Segment(path, int(path.stem), first, first))
@@ -249,6 +255,8 @@ class Log:
         """Close the files; the next `append` opens what it needs."""
         self._close_unsynced()
         if self._fd is not None:
+            if not self.segments[-1].closed:  # else its footer may just be added
+                self._room.give_back(self._fd)
             os.close(self._fd)
             self._fd = None
 

@@ -32,12 +32,14 @@ def _sealed(path: Path) -> str:
             fcntl.flock(file, fcntl.LOCK_EX)  # a daemon that is just starting may be repairing it
             before = os.fstat(file.fileno())
             try:
+                os.truncate(path, before.st_size)  # gives back what room was kept behind the end
                 seal(path, durably=True)
                 os.fsync(file.fileno())
             except OSError:
                 os.truncate(path, before.st_size)  # what may not be on the disk is not written there again
                 raise
-            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # which tells when something was logged
+            finally:
+                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # which tells when something was logged
     except (BadRrd, OSError) as error:
         return " ".join(str(error).split()) or type(error).__name__
     return ""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rerund_sdk import footer, rrd
 from rerund_sdk.errors import BadRrd, ModeError
+from rerund_sdk.room_ahead import RoomAhead
 from rerund_sdk.sinks import EncodedMessage, Store
 from rerund_sdk.whole_writes import write_whole
 
@@ -33,6 +34,7 @@ class FileSink:
         self.path = Path(path)
         self.write_footer = write_footer
         self._file = -1
+        self._room = RoomAhead()
         self._store: Store | None = None
         self._failed = False
         self._is_null_device = False
@@ -45,6 +47,7 @@ class FileSink:
 
     def open(self, store: Store) -> None:
         self._store = store
+        self._room = RoomAhead()
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             self._check_kind()
@@ -83,6 +86,8 @@ class FileSink:
         end = os.lseek(self._file, 0, os.SEEK_CUR)
         try:
             write_whole(self._file, parts)
+            size = sum(map(len, parts))
+            self._room.keep(self._file, end + size, size)
         except OSError as error:
             self._failed = True
             os.ftruncate(self._file, end)  # back to the last whole message
@@ -107,6 +112,7 @@ class FileSink:
                 footer.seal(self.path)
             except (OSError, BadRrd) as error:
                 logger.error("%s: no manifest could be added, readers will scan the file: %s", self.path, error)
+        self._room.give_back(self._file)
         self._forget_file()
 
     def _forget_file(self) -> None:
