@@ -47,7 +47,7 @@ _PASS_MESSAGES: Final = 2048
 _COPIED_BYTES: Final = 8 << 10  # a frame up to this size is cheaper copied than wrapped
 _HOUSEKEEPING_SECS: Final = 2.0
 _ACK_SECS: Final = 0.02  # an ack wakes its producer: unless it asks, it gets one for all that came in such a time...
-_UNACKED_BYTES: Final = 2 << 20  # ...or for so much: it needs the room
+_UNACKED_BYTES: Final = 1 << 20  # ...or for so much, or half of what it may have on its way: it needs the room
 _UNACKED_APPENDS: Final = 32
 _DRAIN_SECS: Final = 2.0  # at the end, for what arrives faster than it is written
 
@@ -363,7 +363,8 @@ class Intake:
         producer.written_seq = appends[-1].seq  # before its ack leaves: a sync may be handed over first
         producer.unacked_bytes += size
         producer.unacked_appends += len(appends)
-        if producer.unacked_bytes >= _UNACKED_BYTES or producer.unacked_appends >= _UNACKED_APPENDS:
+        much = min(_UNACKED_BYTES, self._credits.window(producer) // 2)
+        if producer.unacked_bytes >= much or producer.unacked_appends >= _UNACKED_APPENDS:
             self._to_ack.add(producer)
         elif producer not in self._to_ack:
             self._ack_later.add(producer)
