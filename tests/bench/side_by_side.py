@@ -161,9 +161,9 @@ def servers(directory: Path, *, rerun_saves: bool) -> Iterator[Servers]:
 
 
 @contextmanager
-def one_server(directory: Path, sdk: str) -> Iterator[Server]:
-    """The one of that SDK, which writes to the disk."""
-    server: Server = OurServer(directory) if sdk == "rerund" else RerunServer(directory, saves=True)
+def one_server(directory: Path, sdk: str, *, rerun_saves: bool = True) -> Iterator[Server]:
+    """The one of that SDK, alone. Ours writes to the disk, the official one if `rerun_saves`."""
+    server: Server = OurServer(directory) if sdk == "rerund" else RerunServer(directory, rerun_saves)
     try:
         yield server
     finally:
