@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -128,6 +129,23 @@ HEADER = header()
 def best_of(count: int, measure: Callable[[], float]) -> float:
     """A floor: the least of several runs."""
     return min(measure() for _ in range(count))
+
+
+def longest_pause_ms(secs: float = 3.0) -> float:
+    """For how long the system lets a loop that does nothing else stand still, at the worst: the floor of all worst cases."""
+    processors = os.cpu_count() or 1
+    with ProcessPoolExecutor(processors) as pool:
+        return max(pool.map(_longest_pause, [secs] * processors)) * 1e3
+
+
+def _longest_pause(secs: float) -> float:
+    longest, before = 0.0, time.perf_counter()
+    end = before + secs
+    while before < end:
+        now = time.perf_counter()
+        longest = max(longest, now - before)
+        before = now
+    return longest
 
 
 class Server(Protocol):
