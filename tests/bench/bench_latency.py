@@ -1,7 +1,7 @@
 """How long after `log` does a viewer have the row, at a thousand rows a second?
 
-Each server runs alone. The viewer is the same gRPC client for both; it notes when each message arrives, and takes log_time
-from it afterwards. The floor is for how long the system lets a loop that does nothing stand still, at the worst.
+Each server runs alone. The viewer is the same gRPC client for both; it notes when each message arrives, and takes
+log_time from it afterwards. The floor is for how long the system lets a loop that does nothing stand still.
 """
 
 from __future__ import annotations

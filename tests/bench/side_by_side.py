@@ -132,7 +132,7 @@ def best_of(count: int, measure: Callable[[], float]) -> float:
 
 
 def longest_pause_ms(secs: float = 3.0) -> float:
-    """For how long the system lets a loop that does nothing else stand still, at the worst: the floor of all worst cases."""
+    """For how long the system lets a loop that does nothing stand still, at the worst."""
     processors = os.cpu_count() or 1
     with ProcessPoolExecutor(processors) as pool:
         return max(pool.map(_longest_pause, [secs] * processors)) * 1e3
