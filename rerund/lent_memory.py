@@ -27,7 +27,7 @@ from rerund_sdk.errors import BadWireMessage
 from rerund_sdk.wire import Memory
 
 MAX_BYTES: Final = 1 << 30  # of one producer's file
-LOOKED_AT_BYTES: Final = 40 << 20  # of all files together, before we look away
+LOOKED_AT_BYTES: Final = 64 << 20  # of all files together, before we look away; 40 cost images in a tight loop a third
 _MADV_POPULATE_READ: Final = 22  # of Linux 5.14
 
 
