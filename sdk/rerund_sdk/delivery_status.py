@@ -100,7 +100,7 @@ def _tell(watcher: _Watcher, status: DeliveryStatus) -> None:
         if _thread is None:
             thread = threading.Thread(target=_call_all, args=(_news,), name="rerund callbacks", daemon=True)
             try:
-                thread.start()
+                thread.start()  # not by `background`: what a callback starts would inherit the blocked signals
             except RuntimeError:  # the interpreter is ending and starts no more threads: nobody is told any more
                 return
             _thread = thread

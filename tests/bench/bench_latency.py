@@ -28,10 +28,7 @@ def main() -> None:
     ours, theirs = side_by_side.alternate(
         args.runs, lambda: _measure("rerund", args.rows, args.hertz), lambda: _measure("rerun", args.rows, args.hertz)
     )
-    pause = side_by_side.longest_pause_ms()
-    for figure in ours:
-        floor = pause if "worst" in figure else None
-        print(side_by_side.row(f"log to viewer, {figure}", ours[figure], theirs[figure], "ms", floor=floor))
+    side_by_side.print_waits(ours, theirs, "log to viewer, ")
 
 
 def _measure(sdk: str, rows: int, hertz: float) -> Figures:

@@ -25,10 +25,7 @@ def main() -> None:
     args = parser.parse_args()
     print(f"worst call in {args.secs:g} s: {side_by_side.conditions()}\n{side_by_side.HEADER}")
     ours, theirs = _measure("rerund", args.secs), _measure("rerun", args.secs)
-    pause = side_by_side.longest_pause_ms()
-    for figure in ours:
-        floor = pause if "worst" in figure else None
-        print(side_by_side.row(figure, ours[figure], theirs[figure], "ms", floor=floor))
+    side_by_side.print_waits(ours, theirs)
 
 
 def _measure(sdk: str, secs: float) -> Figures:

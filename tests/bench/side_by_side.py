@@ -131,8 +131,16 @@ def best_of(count: int, measure: Callable[[], float]) -> float:
     return min(measure() for _ in range(count))
 
 
-def longest_pause_ms(secs: float = 3.0) -> float:
-    """For how long the system lets a loop that does nothing stand still, at the worst."""
+def print_waits(ours: Figures, theirs: Figures, prefix: str = "") -> None:
+    """A row for each figure, in ms. The floor of the worst ones is what the system does to a loop that does nothing."""
+    pause = _longest_pause_ms()
+    for figure in ours:
+        floor = pause if "worst" in figure else None
+        print(row(f"{prefix}{figure}", ours[figure], theirs[figure], "ms", floor=floor))
+
+
+def _longest_pause_ms(secs: float = 3.0) -> float:
+    """For how long the system lets it stand still, on any processor."""
     processors = os.cpu_count() or 1
     with ProcessPoolExecutor(processors) as pool:
         return max(pool.map(_longest_pause, [secs] * processors)) * 1e3
