@@ -48,6 +48,31 @@ def test_a_plot_shows_what_was_logged_and_goes_on_live(
         wait_until(page, lambda: "#0" in plot.inner_text() and "11.9" not in plot.inner_text())
 
 
+def test_a_plot_never_loses_its_lines_while_it_is_loaded_or_gets_another(
+    daemon: Daemon, robot: rr.RecordingStream, browser: Browser
+) -> None:
+    for frame in range(100):
+        log_at(robot, frame, "arm/speed", rr.Scalars(frame / 10))
+    robot.flush()
+    with opened(url(daemon, "#timeline=frame"), browser) as page:
+        page.add_init_script(NOTE_POINTS)
+        page.reload()
+        wait_until(page, lambda: page.evaluate("points").count("100"))
+        log_at(robot, 100, "arm/torque", rr.Scalars(1.0))
+        robot.flush()
+        wait_until(page, lambda: "101" in page.evaluate("points"))
+        seen = [int(each) for each in page.evaluate("points")]
+        assert seen == sorted(seen)
+        assert seen[0] == 100
+
+
+NOTE_POINTS = """
+window.points = [];
+new MutationObserver((changes) => changes.forEach((each) => points.push(each.target.dataset.points))).observe(
+  document, {subtree: true, attributes: true, attributeFilter: ["data-points"]});
+"""
+
+
 def test_a_plot_of_a_million_points_is_drawn_with_as_many_as_it_has_room_for(
     daemon: Daemon, robot: rr.RecordingStream, browser: Browser
 ) -> None:

@@ -1,7 +1,7 @@
 /** Keeps what some entities are at the time that is shown: asks again when the time moves or something came. */
 
 import { signal, type ReadonlySignal } from "@preact/signals";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { merged, type Components, type SentEntity } from "./components";
 import { Following } from "./following";
 import { recording, shownTime, timeline } from "./model";
@@ -55,16 +55,13 @@ function rowIds(components: Components): Record<string, string> {
   return Object.fromEntries([...components].map(([name, component]) => [name, component.rowId]));
 }
 
-/** What `paths` are at the time that is shown. */
+/** What `paths` are at the time that is shown; the same signals for as long as it is the same paths. */
 export function useLatest(paths: string[], components?: string[]): { latest: ReadonlySignal<Latest>; error: ReadonlySignal<string> } {
   const key = JSON.stringify([paths, components]);
-  const [query, setQuery] = useState<LatestQuery | null>(null);
+  const query = useMemo(() => new LatestQuery(paths, components), [key]);
   useEffect(() => {
-    const made = new LatestQuery(paths, components).start();
-    setQuery(made);
-    return () => made.stop();
-  }, [key]);
-  return query ?? EMPTY;
+    query.start();
+    return () => query.stop();
+  }, [query]);
+  return query;
 }
-
-const EMPTY = { latest: signal<Latest>(NOTHING), error: signal("") };

@@ -1,7 +1,7 @@
 /** Numbers over time: as many points as there are pixels, however many were logged. */
 
 import { effect, signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { isPlot } from "../auto";
@@ -45,16 +45,20 @@ function isDark(): boolean {
 
 /** Asks for points, one question at a time, and adds what comes while following. */
 class PlotData extends OneAtATime {
-  readonly lines = signal<Line[]>([]);
+  readonly lines = signal<Line[] | null>(null); // null: nothing has come yet
   readonly skipped = signal(0); // chunks that were not looked into yet
   private asked: { low: number; high: number; timeline: string; bins: number } | null = null;
 
-  constructor(
-    private readonly sources: Source[],
-    private readonly bins: () => number,
-  ) {
+  private bins = () => 0;
+
+  constructor(private readonly sources: Source[]) {
     super();
-    const own = new Set(sources.map(([path]) => path));
+  }
+
+  /** Begin, with as many points as `bins` says at the time; asks at once. */
+  start(bins: () => number): void {
+    this.bins = bins;
+    const own = new Set(this.sources.map(([path]) => path));
     this.stops = [
       onChange((changed) => concerns(changed, own) && this.refresh()),
       effect(() => {
@@ -84,7 +88,7 @@ class PlotData extends OneAtATime {
     });
     if (this.stopped) return;
     const came = this.parse(answer.head["series"] as SentSeries[], answer.buffer, answer.offset, line);
-    this.lines.value = end === null ? came : this.lines.peek().map((each, n) => joined(each, came[n], low));
+    this.lines.value = end === null ? came : this.lines.peek()!.map((each, n) => joined(each, came[n], low));
     this.asked = { low, high: Math.max(high, ...came.map(lastTime)), timeline: line.name, bins };
     this.skipped.value = (answer.head["series"] as SentSeries[]).reduce((sum, each) => sum + each.missing, 0);
     if (this.skipped.peek()) this.stale = true; // they come with the next answers
@@ -94,7 +98,7 @@ class PlotData extends OneAtATime {
   private canAppend(line: Timeline, low: number, high: number, bins: number): number | null {
     const { asked } = this;
     const lines = this.lines.peek();
-    if (!asked || mode.peek() !== "follow" || shift.peek() || this.skipped.peek() || !lines.length) return null;
+    if (!asked || mode.peek() !== "follow" || shift.peek() || this.skipped.peek() || !lines?.length) return null;
     if (asked.timeline !== line.name || asked.bins !== bins || low < asked.low || high < asked.high) return null;
     if (lines.some((each) => each.times.length > bins * APPEND_LIMIT * 2)) return null;
     return Math.max(low, Math.min(...lines.map((each) => lastTime(each)))); // of a line without points there may be some
@@ -271,65 +275,69 @@ function zoom(plot: uPlot, event: WheelEvent): void {
 
 export function PlotView({ paths }: { paths: string[] }) {
   const frame = useRef<HTMLDivElement>(null);
+  const drawn = useRef<uPlot | null>(null); // outlives what it was drawn from, until there is something else to draw
   const sources = sourcesOf(paths);
-  const key = JSON.stringify(sources);
-  const data = useRef<PlotData | null>(null);
+  const data = useMemo(() => new PlotData(sources), [JSON.stringify(sources)]);
   const { latest: styling } = useLatest(sources.map(([path]) => path), STYLING);
 
   useEffect(() => {
     const element = frame.current!;
-    const made = new PlotData(sources, () => Math.max(50, Math.round(element.clientWidth)));
-    data.current = made;
-    let plot: uPlot | null = null;
     let shape = "";
-    const size = () => ({ width: element.clientWidth, height: Math.max(120, element.clientHeight - (plot?.root.querySelector(".u-legend")?.clientHeight ?? 26)) });
+    const size = () => ({
+      width: element.clientWidth,
+      height: Math.max(120, element.clientHeight - (drawn.current?.root.querySelector(".u-legend")?.clientHeight ?? 26)),
+    });
     const stopDrawing = effect(() => {
-      const lines = made.lines.value;
+      const lines = data.lines.value;
       void plotRange.value;
       void cursorX();
+      if (!lines) return;
       const styles = stylesOf(styling.value, sources, lines);
       const wanted = JSON.stringify([lines.map((each) => [each.label, each.times.length < 40]), styles, timeline.value?.name, isDark()]);
       if (wanted !== shape) {
-        plot?.destroy();
+        drawn.current?.destroy();
         shape = wanted;
-        plot = new uPlot(options(lines, styles, size().width, size().height), aligned(lines), element);
-        plot.setSize(size());
-        const made = plot;
-        plot.over.addEventListener("wheel", (event) => zoom(made, event), { passive: false });
-        plot.over.addEventListener("dblclick", () => {
-          span.value = null;
-          follow();
-        });
-        plot.over.addEventListener("mouseleave", () => setTimeout(() => showValues(made)));
-        plot.over.addEventListener("click", (event) => {
-          const line = timeline.peek();
-          if (line) goTo(fromX(made.posToVal(event.offsetX, "x"), line.type));
-        });
-      } else plot?.setData(aligned(lines));
+        drawn.current = new uPlot(options(lines, styles, size().width, size().height), aligned(lines), element);
+        drawn.current.setSize(size());
+        listen(drawn.current);
+      } else drawn.current?.setData(aligned(lines));
+      const plot = drawn.current;
       queueMicrotask(() => plot && showValues(plot)); // uPlot draws, and forgets them, with the microtask before
       element.dataset["points"] = String(lines.reduce((sum, each) => sum + each.times.length, 0));
       element.dataset["most"] = String(lines.reduce((most, each) => each.values.reduce((a, b) => (b > a ? b : a), most), -Infinity));
       element.dataset["last"] = lines.map((each) => each.values[each.values.length - 1] ?? "").join(" ");
     });
+    data.start(() => Math.max(50, Math.round(element.clientWidth)));
     const resized = new ResizeObserver(() => {
-      plot?.setSize(size());
-      made.refresh();
+      drawn.current?.setSize(size());
+      data.refresh();
     });
     resized.observe(element);
     return () => {
       resized.disconnect();
       stopDrawing();
-      made.stop();
-      plot?.destroy();
+      data.stop();
     };
-  }, [key, styling]);
+  }, [data]); // styling changes only with it
+  useEffect(() => () => drawn.current?.destroy(), []);
 
   return (
     <>
       <div class="plot" ref={frame} role="img" aria-label={`Plot of ${sources.map(([path]) => path).join(", ")}`} />
-      {data.current && data.current.skipped.value > 0 && (
-        <span class="note">looking into {data.current.skipped.value.toLocaleString("en")} more chunks</span>
-      )}
+      {data.skipped.value > 0 && <span class="note">looking into {data.skipped.value.toLocaleString("en")} more chunks</span>}
     </>
   );
+}
+
+function listen(plot: uPlot): void {
+  plot.over.addEventListener("wheel", (event) => zoom(plot, event), { passive: false });
+  plot.over.addEventListener("dblclick", () => {
+    span.value = null;
+    follow();
+  });
+  plot.over.addEventListener("mouseleave", () => setTimeout(() => showValues(plot)));
+  plot.over.addEventListener("click", (event) => {
+    const line = timeline.peek();
+    if (line) goTo(fromX(plot.posToVal(event.offsetX, "x"), line.type));
+  });
 }
