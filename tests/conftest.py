@@ -20,6 +20,12 @@ def no_known_types(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def uncompressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which much data is to be much: what they make up would shrink to nothing."""
+    monkeypatch.setenv("RERUND_COMPRESSION", "none")
+
+
+@pytest.fixture
 def make_daemon() -> Iterator[Callable[..., Daemon]]:
     """Makes running daemons with options of `rerund run`, each in a folder of its own."""
     daemons: list[Daemon] = []

@@ -32,6 +32,8 @@ from tests.faults.oracle import LOG_SECS, rows_in
 from tests.homes import Home, wait_until
 from tests.official import RERUN
 
+pytestmark = pytest.mark.usefixtures("uncompressed")
+
 APPLICATION: Final = "disk"
 STEPS: Final = 24
 BLOB: Final = bytes(6000)

@@ -20,6 +20,8 @@ from rerund_sdk import patience
 from rerund_sdk.spill import SpillQueue
 from tests.homes import Home, chunk_of, is_chunk, messages_of, program, wait_until
 
+pytestmark = pytest.mark.usefixtures("uncompressed")
+
 # The promise is 2 s (endings.CLOSE_SECS). Twice that is asserted, as the machine may be busy with other tests; what is
 # to be found is an end that waits for somebody: such waits never end, or add up over recordings.
 LONGEST_SECS = 4.0

@@ -16,6 +16,8 @@ import pytest
 from tests.daemons import Daemon
 from tests.homes import Home
 
+pytestmark = pytest.mark.usefixtures("uncompressed")
+
 ROOT = Path(__file__).parent.parent
 PROGRAMS = Path(__file__).parent / "programs"
 CELL_SECS = 100

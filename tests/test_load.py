@@ -248,7 +248,7 @@ def test_a_recording_of_the_daemon_is_read_while_it_is_logged() -> None:
 def test_reading_takes_the_memory_of_a_chunk_not_of_the_file(tmp_path: Path) -> None:
     recording = new_recording()
     recording.save(tmp_path / "big.rrd", write_footer=False)
-    image = np.zeros((1000, 1000), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (1000, 1000), np.uint8)
     for _ in range(60):
         recording.log("image", rr.Image(image))
         recording.flush()

@@ -20,6 +20,8 @@ from tests.official import RERUN
 from tests.raw_producer import RawProducer, chunk
 from tests.recorded import chunks_in
 
+pytestmark = pytest.mark.usefixtures("uncompressed")
+
 SECOND = 1_000_000_000
 LOST = (wire.Loss("no room: drop-oldest", "/image", 12, 3 * SECOND, 5 * SECOND), wire.Loss("refused", "/a", 1, 1, 1))
 

@@ -29,6 +29,8 @@ from tests.daemons import Daemon, fresh_folder
 from tests.homes import run_to_end, wait_until
 from tests.raw_producer import RawProducer, blob, chunk
 
+pytestmark = pytest.mark.usefixtures("uncompressed")
+
 MIB = 1 << 20
 LIMIT = 256 * MIB
 

@@ -270,7 +270,7 @@ def test_a_full_disk_keeps_what_was_written_and_says_so(tmp_path: Path, caplog: 
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "a.rrd").stat().st_size + 5000, limits[1]))
-        recording.log("image", rr.Image(np.zeros((100, 100, 3), np.uint8)))
+        recording.log("image", rr.Image(np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)))
         assert not recording.flush()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -24,7 +24,10 @@ from tests.recorded import content
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 SLACK = 1 << 20  # what a file system may take beside the bytes
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is such room on Linux only")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="there is such room on Linux only"),
+    pytest.mark.usefixtures("uncompressed"),
+]
 
 
 def _taken(path: Path) -> int:

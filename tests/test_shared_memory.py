@@ -24,7 +24,10 @@ from tests.daemons import Daemon
 from tests.homes import chunk_of, is_chunk, messages_of, program, wait_until
 from tests.raw_producer import Message, RawProducer, chunk, frames_of, values_of
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is such memory on Linux only")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="there is such memory on Linux only"),
+    pytest.mark.usefixtures("uncompressed"),
+]
 
 PAGE = 4096
 IMAGE = (480, 640, 3)

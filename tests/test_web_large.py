@@ -22,6 +22,8 @@ from rerund_sdk.wire import TimeRange
 from tests.browsers import chromium, opened, wait_until
 from tests.daemons import Daemon, fresh_folder
 
+pytestmark = pytest.mark.usefixtures("uncompressed")
+
 GIGABYTES = float(os.environ.get("RERUND_TEST_LARGE_GB", "5"))
 SIZE = (480, 640, 3)
 FRAME = 0x1122334455667788  # in the template, to be found and replaced

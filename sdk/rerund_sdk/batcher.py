@@ -28,6 +28,7 @@ from rerund_sdk.batch import Field, Row
 from rerund_sdk.batcher_config import BatcherConfig
 from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.chunk_template import LARGE_BYTES
+from rerund_sdk.compression import Compressor
 from rerund_sdk.endings import LEAVE_SECS
 from rerund_sdk.errors import RerundError
 from rerund_sdk.mailbox import Mailbox
@@ -78,6 +79,7 @@ class Batcher:
         self._idle = True  # the thread sleeps until it is woken
         self._rows_taken = 0
         self._encoder = ChunkEncoder(self._writer)
+        self._compressor = self._new_compressor()
         self._commands: Mailbox[Command | None] = Mailbox()
         self._control = threading.Lock()  # serialises callers of set_sinks and close
         self._thread: threading.Thread | None = None
@@ -187,9 +189,14 @@ class Batcher:
                 sink.close()
             raise
 
+    def _new_compressor(self) -> Compressor:
+        is_far = any(getattr(sink, "is_far", False) for sink in self._sinks)
+        return Compressor(self._writer, self.config.compression, is_far=is_far)
+
     def _replace_sinks(self, sinks: tuple[Sink, ...]) -> None:
         kept = [message for sink in self._sinks if isinstance(sink, BufferSink) for message in sink.drain()]
         self._sinks = sinks
+        self._compressor = self._new_compressor()
         if kept:
             self._send(kept)
             self._send_rest()
@@ -415,6 +422,7 @@ class Batcher:
 
     def _send(self, messages: Sequence[EncodedMessage]) -> None:
         """Now, if it is much; what is not goes together, as each time a sink is given something costs."""
+        messages = self._compressor.compressed(messages)
         self._to_send += messages
         self._to_send_bytes += sum(message.entry.size for message in messages)
         if self._to_send_bytes >= _PART_BYTES // 2:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
+from rerund_sdk.compression import POLICIES, Policy
 from rerund_sdk.errors import BadData
 
 logger = logging.getLogger("rerund_sdk")
@@ -29,10 +30,11 @@ class BatcherConfig:
     flush_num_rows: int = 2**63 - 1  # RERUN_FLUSH_NUM_ROWS
     log_time: bool = True  # add that timeline to every row; RERUN_LOG_TIME
     log_tick: bool = False  # likewise; RERUN_LOG_TICK
+    compression: Policy = "auto"  # LZ4 where it pays; "lz4": always; "none"; RERUND_COMPRESSION
 
     @staticmethod
     def from_environment(config: BatcherConfig | None = None) -> BatcherConfig:
-        """`config`, or the default one, with what RERUN_FLUSH_* and RERUN_LOG_* say. Nonsense is warned of."""
+        """`config`, or the default one, with what the environment says. Nonsense is warned of."""
         config = config or BatcherConfig()
         for variable, option, parse in _VARIABLES:
             text = os.environ.get(variable)
@@ -60,12 +62,17 @@ def _parse_flag(text: str) -> bool:
     ]
 
 
+def _parse_policy(text: str) -> Policy:
+    return POLICIES[POLICIES.index(text.lower())]
+
+
 _VARIABLES: Final[tuple[tuple[str, str, Callable[[str], Any]], ...]] = (
     ("RERUN_FLUSH_TICK_SECS", "flush_tick_secs", float),
     ("RERUN_FLUSH_NUM_BYTES", "flush_num_bytes", _parse_bytes),
     ("RERUN_FLUSH_NUM_ROWS", "flush_num_rows", int),
     ("RERUN_LOG_TIME", "log_time", _parse_flag),
     ("RERUN_LOG_TICK", "log_tick", _parse_flag),
+    ("RERUND_COMPRESSION", "compression", _parse_policy),
 )
 
 
@@ -74,7 +81,8 @@ class ChunkBatcherConfig(BatcherConfig):
 
     flush_tick: seconds, or a timedelta, after which they are sent at the latest. flush_num_bytes, flush_num_rows: how
     many may wait. chunk_max_rows_if_unsorted: has no effect: chunks are never split after they were made.
-    Raises BadData if one of them is negative.
+    compression: "auto" compresses with LZ4 what becomes so much smaller that it pays; "lz4" what shrinks by 5 %;
+    "none" nothing. Raises BadData if one of them is negative, or no such compression.
     """
 
     def __init__(
@@ -87,6 +95,7 @@ class ChunkBatcherConfig(BatcherConfig):
         flush_tick_secs: float | None = None,
         log_time: bool = True,
         log_tick: bool = False,
+        compression: Policy = "auto",
     ) -> None:
         tick = flush_tick.total_seconds() if isinstance(flush_tick, timedelta) else flush_tick
         options = {
@@ -98,12 +107,15 @@ class ChunkBatcherConfig(BatcherConfig):
         for name, value in options.items():
             if value is not None and not value >= 0:
                 raise BadData(f"{name}={value} must not be negative")
+        if compression not in POLICIES:
+            raise BadData(f"compression={compression!r} must be one of {', '.join(POLICIES)}")
         super().__init__(
             flush_tick_secs=flush_tick_secs if tick is None else tick,
             flush_num_bytes=BatcherConfig.flush_num_bytes if flush_num_bytes is None else flush_num_bytes,
             flush_num_rows=_MOST if flush_num_rows is None else flush_num_rows,
             log_time=log_time,
             log_tick=log_tick,
+            compression=compression,
         )
         object.__setattr__(self, "chunk_max_rows_if_unsorted", chunk_max_rows_if_unsorted or 8192)
 

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from rerund_sdk import delivery_status, places
 from rerund_sdk.delivery_status import DeliveryStatus
@@ -81,6 +82,14 @@ class DeliverySink(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.endpoint!r})"
+
+    @property
+    def is_far(self) -> bool:
+        """Whether messages go to another machine, as far as the address tells."""
+        where = urlsplit(self.endpoint)
+        host = where.hostname or ""
+        is_here = host in ("localhost", "::1") or host.startswith("127.")
+        return where.scheme not in ("ipc", "inproc") and not is_here
 
     @property
     def status(self) -> DeliveryStatus:

@@ -16,6 +16,7 @@ BENCHMARKS = {
     "log": "What does a call of log cost?",
     "pace": "What does logging cost at the pace of a robot?",
     "mcap": "What does it cost beside Foxglove's SDK, which writes MCAP?",
+    "compression": "What does LZ4 cost, and what does it save?",
     "end_to_end": "How fast do four processes get their data to the disk?",
     "latency": "How long until a viewer has a row?",
     "messages": "How long from one process to another, beside Zenoh?",

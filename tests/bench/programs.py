@@ -19,6 +19,9 @@ import numpy as np
 
 Log = Callable[[int], None]
 
+WARM_UP = 100  # rows that are logged before anything is measured
+_CLOUDS = 100  # that take turns: no compression should find the one before
+
 
 def main() -> None:
     parser = argparse.ArgumentParser()
@@ -59,7 +62,7 @@ def main() -> None:
 
 
 def _run(log: Log, flush: Callable[[], None], rows: int, hertz: float = 0.0, *, wait: bool = False) -> dict[str, float]:
-    for row in range(min(100, rows)):
+    for row in range(WARM_UP):
         log(row)
     flush()
     if wait:
@@ -154,16 +157,39 @@ def _text(rr: Any) -> Log:
 
 def _points(count: int, colored: bool) -> Callable[[Any], Log]:
     def program(rr: Any) -> Log:
-        points = np.random.default_rng(0).random((count, 3), np.float32)
+        clouds = np.random.default_rng(0).random((_CLOUDS, count, 3), np.float32)
         colors = np.random.default_rng(1).integers(0, 255, (count, 3), np.uint8) if colored else None
 
         def log(row: int) -> None:
             rr.set_time("frame", sequence=row)
-            rr.log("lidar", rr.Points3D(points, colors=colors))
+            rr.log("lidar", rr.Points3D(clouds[row % _CLOUDS], colors=colors))
 
         return log
 
     return program
+
+
+def _lidar(rr: Any) -> Log:
+    """A cloud in whole centimetres, of which compression gets something."""
+    clouds = np.random.default_rng(0).normal(0, 10, (_CLOUDS, 10_000, 3)).round(2).astype(np.float32)
+
+    def log(row: int) -> None:
+        rr.set_time("frame", sequence=row)
+        rr.log("lidar", rr.Points3D(clouds[row % _CLOUDS]))
+
+    return log
+
+
+def _mask(rr: Any) -> Log:
+    """Which pixel belongs to which of a few objects that move."""
+    blocks = np.random.default_rng(0).integers(0, 7, (6, 8), np.uint8)
+    mask = np.kron(blocks, np.ones((80, 80), np.uint8))
+
+    def log(row: int) -> None:
+        rr.set_time("frame", sequence=row)
+        rr.log("objects", rr.SegmentationImage(np.roll(mask, row, axis=1)))
+
+    return log
 
 
 def _image(rr: Any) -> Log:
@@ -184,6 +210,8 @@ _PROGRAMS: dict[str, Callable[[Any], Log]] = {
     "points100": _points(100, colored=False),
     "points10k": _points(10_000, colored=True),
     "image": _image,
+    "lidar": _lidar,
+    "mask": _mask,
 }
 
 if __name__ == "__main__":

@@ -94,10 +94,16 @@ def medians(runs: Sequence[Figures]) -> Figures:
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
+def in_turn(count: int, measures: dict[str, Callable[[], Figures]]) -> dict[str, Figures]:
+    """Medians of `count` runs of each, in turn, so that a machine that drifts drifts for all."""
+    runs = [{name: measure() for name, measure in measures.items()} for _ in range(count)]
+    return {name: medians([run[name] for run in runs]) for name in measures}
+
+
 def alternate(count: int, ours: Callable[[], Figures], theirs: Callable[[], Figures]) -> tuple[Figures, Figures]:
-    """Medians of `count` runs each, in turn, so that a machine that drifts drifts for both."""
-    pairs = [(ours(), theirs()) for _ in range(count)]
-    return medians([pair[0] for pair in pairs]), medians([pair[1] for pair in pairs])
+    """Medians of `count` runs of both, in turn."""
+    figures = in_turn(count, {"ours": ours, "theirs": theirs})
+    return figures["ours"], figures["theirs"]
 
 
 def row(

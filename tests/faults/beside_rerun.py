@@ -29,7 +29,7 @@ import {package} as rr
 
 rr.init("mishap", recording_id="run")
 rr.{connect}({address!r})
-image = np.zeros((480, 640, 3), np.uint8)
+image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
 rr.log("/warm", rr.Image(image)); rr.log("/warm", rr.Scalars(0))  # what is loaded at the first use
 calls = []
 

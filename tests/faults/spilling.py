@@ -46,7 +46,7 @@ def _log_all(recording: RecordingStream) -> tuple[int, float]:
     for step in range(STEPS):
         recording.set_time("row", sequence=step)
         start = now()
-        recording.log("blobs", rr.AnyValues(blob=bytes(_BLOB_BYTES)))
+        recording.log("blobs", rr.AnyValues(blob=os.urandom(_BLOB_BYTES)))
         slowest = max(slowest, now() - start)
         recording.flush(level="sent")  # so that it is a message of its own
     recording.disconnect()
