@@ -20,7 +20,9 @@ from rerund_sdk import wire
 log = logging.getLogger(__name__)
 
 _BACKLOG: Final = 128  # producers that connect at once; others try again
-_LOOK_SECS: Final = 0.02
+_LOOK_SECS: Final = 0.02  # how often file descriptors are counted...
+_LOOK_SELDOM_SECS: Final = 0.1  # ...and while few of them are open: counting them is most of what an idle daemon does
+_FEW: Final = 0.3  # of the file descriptors
 _SHUT: Final = ".shut"
 _FOR_PRODUCERS: Final = 0.6  # of the file descriptors
 _FOR_REQUESTS: Final = 0.75  # they come last: `rerund status` is to tell what is wrong for as long as it can
@@ -106,7 +108,8 @@ class Entrance:
             self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_LOOK_SECS):
+        share = 0.0
+        while not self._ended.wait(_LOOK_SECS if share > _FEW else _LOOK_SELDOM_SECS):
             share = self._limits.share_of_files()
             for door in self._doors:
                 door.look(share)

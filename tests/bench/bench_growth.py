@@ -1,7 +1,8 @@
-"""How does the cost grow: with entities, timelines, viewers and the length of a recording?
+"""How does the cost grow: with entities, timelines, producers, viewers and the length of a recording?
 
 Flat lines are what is wanted. Entities and timelines: CPU of the process for a row, into a file, entities in turn.
-Viewers: rows a second that one program gets into the log while they read. Length: how long the daemon needs to start.
+Producers: CPU of the daemon for a row, while each of them logs a hundred rows a second. Viewers: rows a second that one
+program gets into the log while they read. Length: how long the daemon needs to start.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import time
 from pathlib import Path
 
-from tests.bench import side_by_side
+from tests.bench import crowd, side_by_side
 from tests.bench.side_by_side import Figures, OurServer
 from tests.bench.viewers import reading
 
@@ -28,6 +29,8 @@ def main() -> None:
                 _compare(directory, f"{entities:,} entities", "--entities", str(entities))
         for timelines in (1, 5, 20):
             _compare(directory, f"{timelines} timelines", "--timelines", str(timelines))
+    for producers in (1, 10, 100, 1_000):
+        _compare_crowds(producers)
     for viewers in (0, 5, 20):
         print(side_by_side.row(f"{viewers} viewers", _rate_with(viewers), None, "rows/s"), flush=True)
     for megabytes in (10, 100, 1000):
@@ -42,6 +45,14 @@ def _compare(directory: Path, what: str, *options: str) -> None:
     ours, theirs = side_by_side.alternate(1, lambda: measure("rerund"), lambda: measure("rerun"))
     print(side_by_side.row(f"a row, {what}, cpu", ours["cpu_us"], theirs["cpu_us"], "us"))
     print(side_by_side.row(f"{ROWS:,} rows, {what}, memory", ours["peak_mb"], theirs["peak_mb"], "MB"), flush=True)
+
+
+def _compare_crowds(producers: int) -> None:
+    with side_by_side.scratch() as directory, side_by_side.one_server(directory, "rerund") as server:
+        crowd.measure(server, 1, secs=1)  # what is done once is no cost of a row
+        figures = crowd.measure(server, producers, secs=5)
+    print(side_by_side.row(f"a row, {producers:,} producers, daemon's cpu", figures["daemon_us"], None, "us"))
+    print(side_by_side.row(f"{producers:,} producers, daemon's memory", figures["daemon_mb"], None, "MB"), flush=True)
 
 
 def _rate_with(viewers: int) -> float:

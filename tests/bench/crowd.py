@@ -1,14 +1,18 @@
-"""Many producers in one process: ADDRESS COUNT SECS NUMBER. Each logs a hundred rows a second, sent ten times a second.
+"""Many producers in a few processes. Each logs a hundred rows a second, sent ten times a second.
 
-Prints one line of JSON: rows sent, rows acked, seconds, and the longest time from an append to its ack.
+Each has a connection of its own and sends real chunks; a thousand processes would measure the machine's scheduler.
+`measure` runs them; one process of them is run as `crowd ADDRESS COUNT SECS NUMBER`, and prints one line of JSON: rows
+sent, rows acked, seconds, and the longest time from an append to its ack.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 
+import psutil
 import zmq
 
 from rerund_sdk import messages, wire
@@ -16,8 +20,11 @@ from rerund_sdk.archetypes import Scalars
 from rerund_sdk.chunk import ChunkEncoder
 from rerund_sdk.series import Rows, Series
 from rerund_sdk.time import SEQUENCE, Timelines
+from tests.bench import side_by_side
+from tests.bench.side_by_side import Figures, Server
 from tests.raw_producer import RawProducer
 
+_PROCESSES = 2
 ROWS = 10  # of an append
 PERIOD_SECS = 0.1
 FIELDS = Scalars(0.0)._fields
@@ -50,6 +57,28 @@ class Member:
                 for seq in [seq for seq in self.sent if seq <= message.written_seq]:
                     self.worst = max(self.worst, now - self.sent.pop(seq))
                     self.acked += ROWS
+
+
+def measure(server: Server, producers: int, secs: int) -> Figures:
+    """What so many of them logged, and what it took the daemon."""
+    daemon = psutil.Process(server.pid)
+    before, start = sum(daemon.cpu_times()[:2]), time.monotonic()
+    processes = min(_PROCESSES, producers)
+    command = [sys.executable, "-m", "tests.bench.crowd", server.address, str(producers // processes), str(secs)]
+    crowds = [subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE) for number in range(processes)]
+    figures = [side_by_side.figures(crowd) for crowd in crowds]
+    used = sum(daemon.cpu_times()[:2]) - before
+    rows = sum(run["rows"] for run in figures)
+    acked = sum(run["acked_rows"] for run in figures)
+    return {
+        "rows": rows,
+        "acked": acked,
+        "rate": acked / max(run["secs"] for run in figures),
+        "worst_ack_ms": max(run["worst_ack_ms"] for run in figures),
+        "daemon_us": used / rows * 1e6,
+        "daemon_share": used / (time.monotonic() - start),
+        "daemon_mb": daemon.memory_info().rss / 1e6,
+    }
 
 
 def main() -> None:
