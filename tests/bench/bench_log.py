@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,28 +24,41 @@ ARRAY_BYTES = {"points100": 1_200, "points10k": 160_000, "image": 640 * 480 * 3}
 
 def main() -> None:
     args = side_by_side.parser(__doc__).parse_args()
-    with ExitStack() as stack:
-        directory = stack.enter_context(side_by_side.scratch())
-        servers = stack.enter_context(side_by_side.servers(directory, rerun_saves=True))
-        addresses = {"rerund": servers.rerund, "rerun": servers.rerun}
-        for where in ("into a file", "to the server"):
-            print(f"log {where}: {side_by_side.conditions()}\n{side_by_side.HEADER}")
-            for program, rows in ROWS.items():
+    for where, measure in (("into a file", _into_file), ("to the server", _to_server)):
+        print(f"log {where}: {side_by_side.conditions()}\n{side_by_side.HEADER}")
+        for program, rows in ROWS.items():
+            ours, theirs = side_by_side.alternate(
+                args.runs, partial(measure, program, rows, "rerund"), partial(measure, program, rows, "rerun")
+            )
+            size = ARRAY_BYTES.get(program, 0)
+            floors = {"call_us": _keep_us(size), "cpu_us": _keep_us(size)}
+            if measure is _into_file and size:
+                floors["cpu_us"] += _write_us(size)
+            for figure in ("call_us", "cpu_us"):
+                what = f"set_time + log {program}, {figure.removesuffix('_us')}"
+                print(side_by_side.row(what, ours[figure], theirs[figure], "us", floor=floors[figure]), flush=True)
+        print()
 
-                def measure(sdk: str, program: str = program, rows: int = rows, where: str = where) -> Figures:
-                    to_file = ("--save", str(directory / f"{sdk}.rrd"))
-                    to = to_file if where == "into a file" else ("--address", addresses[sdk])
-                    return side_by_side.figures(side_by_side.run(program, sdk, *to, "--rows", str(rows)))
 
-                ours, theirs = side_by_side.alternate(args.runs, lambda: measure("rerund"), lambda: measure("rerun"))
-                size = ARRAY_BYTES.get(program, 0)
-                floors = {"call_us": _keep_us(size), "cpu_us": _keep_us(size)}
-                if where == "into a file" and size:
-                    floors["cpu_us"] += _write_us(directory / "floor", size)
-                for figure in ("call_us", "cpu_us"):
-                    what = f"set_time + log {program}, {figure.removesuffix('_us')}"
-                    print(side_by_side.row(what, ours[figure], theirs[figure], "us", floor=floors[figure]), flush=True)
-            print()
+def _into_file(program: str, rows: int, sdk: str) -> Figures:
+    with _memory_and_scratch(program, rows) as directory:
+        options = ("--save", str(directory / "saved.rrd"), "--rows", str(rows))
+        return side_by_side.figures(side_by_side.run(program, sdk, *options))
+
+
+def _to_server(program: str, rows: int, sdk: str) -> Figures:
+    with _memory_and_scratch(program, rows) as directory, side_by_side.one_server(directory, sdk) as server:
+        options = ("--address", server.address, "--rows", str(rows))
+        return side_by_side.figures(side_by_side.run(program, sdk, *options))
+
+
+@contextmanager
+def _memory_and_scratch(program: str, rows: int) -> Iterator[Path]:
+    """What is written goes away each time: memory that a virtual machine has is used again."""
+    if program in ARRAY_BYTES:
+        side_by_side.touch_memory(4 * rows * ARRAY_BYTES[program])
+    with side_by_side.scratch() as directory:
+        yield directory
 
 
 def _keep_us(size: int) -> float:
@@ -61,17 +76,16 @@ def _keep_us(size: int) -> float:
     return side_by_side.best_of(5, once)
 
 
-def _write_us(path: Path, size: int) -> float:
+def _write_us(size: int) -> float:
     """CPU of a plain write into the page cache."""
     data = os.urandom(size)
 
     def once() -> float:
-        with path.open("wb", buffering=0) as file:
+        with side_by_side.scratch() as directory, (directory / "floor").open("wb", buffering=0) as file:
             start = time.process_time()
             for _ in range(200):
                 file.write(data)
             used = time.process_time() - start
-        path.unlink()
         return used / 200 * 1e6
 
     return side_by_side.best_of(3, once)

@@ -29,7 +29,7 @@ from tests.official import RERUN
 
 Figures = dict[str, float]
 
-_TOUCHED_BYTES = 5 << 30  # what a measurement of images takes, page cache included
+TOUCHED_BYTES = 5 << 30  # what four programs that log images take, page cache included
 _TOUCH = b"\1" * (1 << 20)
 
 
@@ -269,12 +269,12 @@ def _wait_for_port(port: int) -> None:
     raise SystemExit(f"the official server does not listen on port {port}")
 
 
-def touch_memory() -> None:
-    """Have the machine give us memory now: a virtual one may back a page at its first touch, and take it back later.
+def touch_memory(most: int = TOUCHED_BYTES) -> None:
+    """Have the machine give us so much memory now: a virtual one may back a page at its first touch, and take it back.
 
     That takes thrice as long as to write a file into the page cache, and would be measured in its place.
     """
-    size = min(_TOUCHED_BYTES, psutil.virtual_memory().available // 2)
+    size = min(most, psutil.virtual_memory().available // 2)
     with mmap.mmap(-1, size) as memory:
         for start in range(0, size, len(_TOUCH)):
             memory[start : start + len(_TOUCH)] = _TOUCH[: size - start]
