@@ -7,6 +7,7 @@ is a command that it runs between two batches, after everything logged before.
 Rule 3: while no sink wants messages at once, rows wait for company: for a tick, or until they are many or large.
 A sink that does want them gets the first row at once; under load the thread rests between batches, in proportion to
 its work, so that batches grow and its share of the processor stays small.
+Rule 4: what waits has a bound. Who logs beyond it waits for the thread, some ms at a time, and less often if it stands.
 
 After a fork the child starts with nothing to send: what was logged before the fork is the parent's to send.
 """
@@ -50,6 +51,10 @@ _ROW_BYTES: Final = 32  # of a row beside its cells: ids and times
 _PART_BYTES: Final = 1024 * 1024  # of rows that travel together; one of LARGE_BYTES goes alone and is never copied
 _PART_ROWS: Final = 4096  # few enough to stay in the processor's cache: tests/bench/bench_log.py
 HEAVY_LIMIT: Final = 4 * 1024 * 1024  # of large arrays not yet encoded, beyond which `log` waits a moment...
+_WAITING_BYTES: Final = 32 * 1024 * 1024  # of other rows, of all kinds, beyond which it waits likewise
+_WAITING_ROW_BYTES: Final = 128  # of a waiting row beside its cells: numbers, and places in lists
+_FIRST_CROWD: Final = 4096  # rows, of all kinds that were not yet looked at
+_LEAST_CROWD: Final = 16
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
 
 
@@ -96,6 +101,7 @@ class Batcher:
         series = self._series.get(key)
         if series is None:
             series = self._series.setdefault(key, Series(path, timelines, fields))
+            series.crowded = series.width * max(_FIRST_CROWD // len(self._series), _LEAST_CROWD)
         return series
 
     def queue(self, series: Series) -> None:
@@ -141,6 +147,15 @@ class Batcher:
         self._heavy_bytes += size
         if was_little and self._heavy_bytes >= self.config.flush_num_bytes:
             self._commands.put(None)  # have it look at once
+
+    def wait_for_room(self, series: Series) -> None:
+        """For who added a row to a crowded series: waits a moment.
+
+        A loop without a pause leaves the thread the interpreter so seldom that rows would pile up without end.
+        """
+        self._commands.put(None)
+        if not self._room.acquire(timeout=LONGEST_WAIT_SECS) and len(series.data) > series.crowded:
+            series.crowded += series.crowded // 4  # the thread is held up: not at every call
 
     def send_ready(self, message: EncodedMessage) -> None:
         """Send a message that was made elsewhere."""
@@ -349,9 +364,12 @@ class Batcher:
         queue = self._queue[:]
         del self._queue[: len(queue)]
         before = self._rows_taken
+        most_bytes = max(_WAITING_BYTES, 2 * self.config.flush_num_bytes) // max(1, len(queue))
         by_kind: dict[tuple[Any, ...], dict[Series, None]] = {}
         for series in queue:
             series.queued = False
+            if len(series) > 1:
+                series.crowded = series.width * _crowd(series, most_bytes)
             by_kind.setdefault(series.chunk_kind, {})[series] = None
         for alike in by_kind.values():
             if len(alike) == 1:
@@ -379,6 +397,7 @@ class Batcher:
 
     def _send_series(self, series: Series) -> None:
         left = len(series)
+        was_crowded = left * series.width > series.crowded
         while left:
             row_bytes = series.cells_bytes(0)
             most_rows = 1 if row_bytes >= LARGE_BYTES else _PART_BYTES // (1 + row_bytes)
@@ -389,8 +408,15 @@ class Batcher:
             if row_bytes:
                 was_much = self._heavy_bytes > HEAVY_LIMIT
                 self._heavy_bytes -= rows.count * row_bytes
-                if was_much and self._heavy_bytes <= HEAVY_LIMIT and self._room.locked():
-                    self._room.release()
+                if was_much and self._heavy_bytes <= HEAVY_LIMIT:
+                    self._make_room()
+            if was_crowded and len(series.data) <= series.crowded:
+                was_crowded = False
+                self._make_room()
+
+    def _make_room(self) -> None:
+        if self._room.locked():
+            self._room.release()
 
     def _send_merged(self, alike: Sequence[Series]) -> None:
         """Rows of different fields of the same types share a chunk, in the order of their calls."""
@@ -436,6 +462,14 @@ class Batcher:
                 sink.send(messages)
             except (OSError, RerundError):
                 logger.exception("%s failed", type(sink).__name__)
+
+
+def _crowd(series: Series, most_bytes: int) -> int:
+    """How many of its rows may wait before it is crowded; those of large arrays are counted by `add_heavy`."""
+    row_bytes = series.cells_bytes(0)
+    if row_bytes >= LARGE_BYTES:
+        return sys.maxsize
+    return most_bytes // (row_bytes + _WAITING_ROW_BYTES)
 
 
 def _log_nanos(row: Row) -> int:

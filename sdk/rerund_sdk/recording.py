@@ -187,6 +187,8 @@ class RecordingStream(RecordingExtras):
                 series.data.extend((nanos, *values, *cells))
                 if not series.queued:
                     self._batcher.queue(series)
+                elif len(series.data) > series.crowded:
+                    self._batcher.wait_for_room(series)
                 return
         except (KeyError, TypeError, AttributeError):
             pass
@@ -212,6 +214,8 @@ class RecordingStream(RecordingExtras):
         series.add(nanos, values, cells)
         if not series.queued:
             self._batcher.queue(series)
+        elif len(series.data) > series.crowded:
+            self._batcher.wait_for_room(series)
         if isinstance(entity_path, str) and self._ticks is None:
             self._latest_series[entity_path] = series
 

@@ -10,6 +10,7 @@ Rule 2: a cell here shares no memory with the caller.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from rerund_sdk.time import Timelines, TimePoint
 class Series:
     """The waiting rows of one kind."""
 
-    __slots__ = ("chunk_kind", "data", "fields", "path", "queued", "timelines", "width")
+    __slots__ = ("chunk_kind", "crowded", "data", "fields", "path", "queued", "timelines", "width")
 
     def __init__(self, path: str, timelines: Timelines | None, fields: tuple[Field, ...]) -> None:
         self.path = path
@@ -29,6 +30,7 @@ class Series:
         self.width = 1 + len(timelines or ()) + len(fields)
         self.data: list[Any] = []
         self.queued = False
+        self.crowded = sys.maxsize  # items of `data` beyond which whoever adds a row waits a moment
         # Rows share a chunk if they agree in this, as Rerun groups them
         self.chunk_kind = (path, timelines, tuple(field.storage.arrow_type for field in fields))
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rerund_sdk import arrow
+from rerund_sdk import arrow, shared_memory
 from rerund_sdk.batch import Cell, Storage
 from rerund_sdk.errors import BadData
 
@@ -162,18 +162,18 @@ class Vectors:
     def column(self, cells: Sequence[Cell]) -> tuple[pa.Array[Any], Counts]:
         kinds = set(map(type, cells))
         if kinds == {bytes}:
-            return self.to_arrow(self._unpacked(b"".join(cells))), lengths_of(cells) // self._instance_bytes
+            return self.to_arrow(self._unpacked(shared_memory.joined(cells))), lengths_of(cells) // self._instance_bytes
         if arrow.is_among(kinds):
             return column_with_nulls(self, cells)
         if len(kinds) > 1:
             cells = [self._unpacked(cell) if type(cell) is bytes else cell for cell in cells]
-        return self.to_arrow(cells[0] if len(cells) == 1 else np.concatenate(cells)), lengths_of(cells)
+        return self.to_arrow(cells[0] if len(cells) == 1 else shared_memory.concatenated(cells)), lengths_of(cells)
 
     def packed(self, cell: Cell) -> bytes | memoryview | None:
         """The cell as Arrow has it; None if it is empty, or an Arrow array."""
         return cell if type(cell) is bytes else _bytes_of(cell)
 
-    def _unpacked(self, cell: bytes) -> Values:
+    def _unpacked(self, cell: bytes | Values) -> Values:
         return np.frombuffer(cell, self.dtype).reshape(-1, *self.shape)
 
     def owned(self, cell: Cell) -> Cell:
@@ -366,8 +366,7 @@ class Blobs:
             return column_with_nulls(self, cells)
         counts = np.fromiter((len(cell) if type(cell) is list else 1 for cell in cells), np.int32, len(cells))
         blobs = list(chain.from_iterable(cell if type(cell) is list else (cell,) for cell in cells))
-        joined = blobs[0] if len(blobs) == 1 else b"".join(blobs)  # the only copy
-        values = arrow.numbers(pa.uint8(), np.frombuffer(joined, np.uint8))
+        values = arrow.numbers(pa.uint8(), np.frombuffer(_one_piece(blobs), np.uint8))
         return arrow.lists(self.arrow_type, map(len, blobs), values), counts
 
     def packed(self, cell: Cell) -> bytes | memoryview | None:
@@ -404,6 +403,15 @@ class Blobs:
         if isinstance(data, Sequence) and not isinstance(data, str):
             return [_one_blob(item) for item in data]
         return _one_blob(data)
+
+
+def _one_piece(blobs: list[Any]) -> Any:
+    """The blobs one after the other; this is their only copy."""
+    if len(blobs) == 1:
+        return blobs[0]
+    if set(map(type, blobs)) <= {bytes}:
+        return shared_memory.joined(blobs)
+    return shared_memory.concatenated([np.frombuffer(blob, np.uint8) for blob in blobs])
 
 
 def _one_blob(data: Any) -> bytes:
