@@ -134,17 +134,19 @@ class Vectors:
         """
         if not hasattr(self, "_pack"):
             return self.cell
-        pack, size, cell = self._pack, self.shape[0], self.cell
+        pack, size, cell, dtype, shape = self._pack, self.shape[0], self.cell, self.dtype, self.shape
+        ndarray, small = np.ndarray, _SMALL_BYTES
 
         def bytes_or_array(data: Any) -> Cell:
             kind = type(data)
+            if kind is ndarray and data.dtype is dtype and data.shape[1:] == shape and data.nbytes < small:
+                return data.tobytes()  # in C order, however it lies in memory
             if (kind is list or kind is tuple) and len(data) == size:
                 try:
                     return pack(*data)
                 except (struct.error, TypeError, OverflowError):
                     pass  # several instances, or numbers that need a closer look
-            made = cell(data)
-            return made.tobytes() if made is data and kind is np.ndarray and made.nbytes < _SMALL_BYTES else made
+            return cell(data)
 
         return bytes_or_array
 

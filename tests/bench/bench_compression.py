@@ -18,8 +18,8 @@ from tests.bench import side_by_side
 from tests.bench.programs import WARM_UP
 from tests.bench.side_by_side import Figures
 
-ROWS = {"mask": 1_000, "lidar": 1_000, "image": 400, "text": 30_000}
-PAYLOAD_BYTES = {"mask": 640 * 480, "lidar": 120_000, "image": 640 * 480 * 3, "text": 20}
+ROWS = {"mask": 1_000, "image": 400, "text": 20_000}
+PAYLOAD_BYTES = {"mask": 640 * 480, "image": 640 * 480 * 3, "text": 20}
 PRODUCERS = 4
 
 

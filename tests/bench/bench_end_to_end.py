@@ -38,7 +38,8 @@ def main() -> None:
 
 
 def _measure(program: str, rows: int, sdk: str) -> Figures:
-    side_by_side.touch_memory()
+    if program == "image":
+        side_by_side.touch_memory()
     with side_by_side.scratch() as directory, side_by_side.servers(directory, rerun_saves=True) as servers:
         address, pid = (servers.rerund, servers.rerund_pid) if sdk == "rerund" else (servers.rerun, servers.rerun_pid)
         server = psutil.Process(pid)

@@ -21,7 +21,7 @@ from tests.bench.viewers import channel_to, read_messages
 
 def main() -> None:
     parser = side_by_side.parser(__doc__)
-    parser.add_argument("--rows", type=int, default=5_000)
+    parser.add_argument("--rows", type=int, default=4_000)
     parser.add_argument("--hertz", type=float, default=1_000)
     args = parser.parse_args()
     print(f"latency at {args.hertz:g} Hz: {side_by_side.conditions()}\n{side_by_side.HEADER}")

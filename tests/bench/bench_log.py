@@ -18,7 +18,7 @@ import numpy as np
 from tests.bench import side_by_side
 from tests.bench.side_by_side import Figures
 
-ROWS = {"scalars": 100_000, "transform": 30_000, "text": 30_000, "points100": 30_000, "points10k": 1_500, "image": 400}
+ROWS = {"scalars": 60_000, "transform": 20_000, "text": 20_000, "points100": 20_000, "points10k": 1_500, "image": 400}
 ARRAY_BYTES = {"points100": 1_200, "points10k": 160_000, "image": 640 * 480 * 3}
 
 

@@ -12,7 +12,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--producers", type=int, default=1_000)
     parser.add_argument("--viewers", type=int, default=20)
-    parser.add_argument("--secs", type=int, default=15)
+    parser.add_argument("--secs", type=int, default=12)
     args = parser.parse_args()
     print(f"{args.producers:,} producers, {args.viewers} viewers: {side_by_side.conditions('rerund')}")
     print(side_by_side.HEADER)

@@ -9,10 +9,9 @@ from __future__ import annotations
 from tests.bench import side_by_side
 from tests.bench.side_by_side import Figures
 
-SECS = 4
+SECS = 3
 LOOPS = (
     ("robot", "10 scalars", 30),
-    ("robot", "10 scalars", 100),
     ("robot", "10 scalars", 500),
     ("image", "an image", 30),
 )

@@ -169,17 +169,6 @@ def _points(count: int, colored: bool) -> Callable[[Any], Log]:
     return program
 
 
-def _lidar(rr: Any) -> Log:
-    """A cloud in whole centimetres, of which compression gets something."""
-    clouds = np.random.default_rng(0).normal(0, 10, (_CLOUDS, 10_000, 3)).round(2).astype(np.float32)
-
-    def log(row: int) -> None:
-        rr.set_time("frame", sequence=row)
-        rr.log("lidar", rr.Points3D(clouds[row % _CLOUDS]))
-
-    return log
-
-
 def _mask(rr: Any) -> Log:
     """Which pixel belongs to which of a few objects that move."""
     blocks = np.random.default_rng(0).integers(0, 7, (6, 8), np.uint8)
@@ -210,7 +199,6 @@ _PROGRAMS: dict[str, Callable[[Any], Log]] = {
     "points100": _points(100, colored=False),
     "points10k": _points(10_000, colored=True),
     "image": _image,
-    "lidar": _lidar,
     "mask": _mask,
 }
 
