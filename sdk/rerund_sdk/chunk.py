@@ -24,7 +24,7 @@ from rerund_sdk.rrd import Kind
 from rerund_sdk.series import Rows
 from rerund_sdk.sinks import EncodedMessage
 from rerund_sdk.time import DURATION, LOG_TIME, SEQUENCE, TIMESTAMP, TimePoint
-from rerund_sdk.tuid import TUID_SIZE, TuidClock, chunk_id_text
+from rerund_sdk.tuid import TUID_SIZE, TuidClock, chunk_id_text, tuid_parts
 from rerund_sdk.wire import IndexEntry, TimeRange
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class ChunkEncoder:
 def _shared_kind(rows: Rows, log_time: bool) -> Hashable:
     """Rows that agree in this differ in their path alone, and in what is in their cells."""
     series = rows.series
-    return rows.count, log_time, id(series.timelines), id(series.fields), len(series.path.encode())
+    return rows.count, log_time, id(series.timelines), id(series.fields), len(series.path_bytes)
 
 
 def _own_kind(rows: Rows, log_time: bool) -> Hashable:
@@ -259,7 +259,7 @@ class _EncodedSchema:
 
     def payload(self, batch: pa.RecordBatch, chunk_id: bytes) -> list[bytes | memoryview]:
         """The Arrow stream that holds `batch`."""
-        schema = b"".join((self._before, chunk_id_text(chunk_id), self._after))
+        schema = b"".join((self._before, chunk_id_text(tuid_parts(chunk_id)), self._after))
         return [schema, memoryview(batch.serialize()), END_OF_STREAM]
 
     def large_payload(self, batch: pa.RecordBatch, chunk_id: bytes) -> list[bytes | memoryview]:
@@ -268,7 +268,7 @@ class _EncodedSchema:
         with pa.ipc.new_stream(pa.PythonFile(parts, "w"), self.schema) as writer:
             writer.write_batch(batch)
         payload = parts.joined()
-        payload[0] = bytes(payload[0]).replace(_PLACEHOLDER_ID.encode(), chunk_id_text(chunk_id), 1)
+        payload[0] = bytes(payload[0]).replace(_PLACEHOLDER_ID.encode(), chunk_id_text(tuid_parts(chunk_id)), 1)
         return payload
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ MOST_ROWS: Final = 64  # beyond which Arrow is hardly slower
 LARGE_BYTES: Final = 64 * 1024  # of a cell: below it a copy costs less than a part of its own
 _ID_IN_HEAD: Final = struct.Struct("<QBQ").pack
 _ROW_ID: Final = struct.Struct(">QQ").pack
+_INT64: Final = struct.Struct("<q").pack
 _MIN_MARK_BYTES: Final = 4  # shorter ones could be found by chance
 _MIN_PATH_BYTES: Final = 8  # the marks of paths are letters, not any bytes
 _RANDOM_BYTES: Final = 4096  # that a mark has at the most; the rest of it is zero
@@ -50,10 +52,11 @@ class Template:
         self.is_shared = is_shared
         self._series = series
         self._count = count
-        self._packs = packs
-        self._sizes = sizes
-        self._parts = found.parts
-        self._order = found.order
+        self._first_cell = series.width - len(packs)
+        self._cells = list(zip(range(self._first_cell, series.width), packs, sizes, strict=True))
+        self._pieces: list[Any] = [piece for part in found.parts for piece in (part, b"")][:-1]  # room for the slots
+        self._in_order = itemgetter(*found.order)
+        self._has_large = any(size * count >= LARGE_BYTES for size in sizes)
         self._int64s = struct.Struct(f"<{count}q").pack
         timelines: list[tuple[str, str, int]] = [(*each, n) for n, each in enumerate(series.timelines or ())]
         if log_time and not any(name == LOG_TIME for name, _, _ in timelines):
@@ -62,47 +65,68 @@ class Template:
 
     def message(self, rows: Rows, ids: TuidClock) -> EncodedMessage | None:
         """The message of these rows; None if they are not like the template's."""
-        width, data = self._series.width, rows.data
-        first_cell = width - len(self._packs)
+        chunk_id, counter = ids.next(), ids.reserve(self._count)
+        read = self._one(rows.data, counter) if self._count == 1 else self._many(rows.data, counter)
+        if read is None:
+            return None
+        series = rows.series
+        message = self._filled((*_chunk_id_forms(chunk_id), *read.slots, series.path_bytes))
+        first, last = read.first, read.last
+        ranges = tuple([TimeRange(name, type_name, first[n], last[n]) for name, type_name, n in self._ranges])
+        entry = IndexEntry(Kind.ARROW, sum(map(len, message)), chunk_id, series.path, self._count, not ranges, ranges)
+        self.used += 1
+        return EncodedMessage(entry, message)
+
+    def _one(self, data: Sequence[Any], counter: int) -> _Read | None:
+        """The slots of the only row; most messages have one, at the pace of a robot. counter: of its id."""
         values = []
-        for number, (pack, size) in enumerate(zip(self._packs, self._sizes, strict=True), first_cell):
+        for number, pack, size in self._cells:
+            value = pack(data[number])
+            if value is None or len(value) != size:
+                return None
+            values.append(value)
+        times = (*data[1 : self._first_cell], data[0])
+        return _Read((_ROW_ID(data[0], counter), *map(_INT64, times), *values), times, times)
+
+    def _many(self, data: list[Any], counter: int) -> _Read | None:
+        """Those of several rows. counter: of the first id."""
+        width = self._series.width
+        values = []
+        for number, pack, size in self._cells:
             value = _joined(list(map(pack, data[number::width])), size)
             if value is None:
                 return None
             values.append(value)
-        times = [data[number::width] for number in (*range(1, first_cell), 0)]
-        if self._count > 1 and any(each != sorted(each) for each in times):
+        times = [data[number::width] for number in (*range(1, self._first_cell), 0)]
+        if any(each != sorted(each) for each in times):
             return None
-        chunk_id = ids.next()
-        slots = (
-            *_chunk_id_forms(chunk_id),
-            _row_ids(times[-1], ids.reserve(self._count)),
-            *[self._int64s(*each) for each in times],
-            *values,
-            rows.series.path.encode(),
-        )
-        message = self._filled(slots)
-        ranges = tuple([TimeRange(name, type_name, times[n][0], times[n][-1]) for name, type_name, n in self._ranges])
-        size = sum(map(len, message))
-        entry = IndexEntry(Kind.ARROW, size, chunk_id, rows.series.path, self._count, not ranges, ranges)
-        self.used += 1
-        return EncodedMessage(entry, message)
+        slots = (_row_ids(times[-1], counter), *[self._int64s(*each) for each in times], *values)
+        return _Read(slots, [each[0] for each in times], [each[-1] for each in times])
 
     def _filled(self, slots: Sequence[Any]) -> tuple[bytes | memoryview, ...]:
         """The bytes with the slots in them; what is large is a part of its own and not copied."""
+        pieces = self._pieces.copy()
+        pieces[1::2] = self._in_order(slots)
+        if not self._has_large:
+            return (b"".join(pieces),)
         data: list[bytes | memoryview] = []
-        pieces: list[Any] = []
-        for part, number in zip(self._parts, self._order, strict=False):
-            value = slots[number]
-            pieces.append(part)
-            if len(value) < LARGE_BYTES:
-                pieces.append(value)
+        small: list[Any] = []
+        for piece in pieces:
+            if len(piece) < LARGE_BYTES:
+                small.append(piece)
             else:
-                data += (b"".join(pieces), value)
-                pieces = []
-        pieces.append(self._parts[-1])
-        data.append(b"".join(pieces))
+                data += (b"".join(small), piece)
+                small = []
+        data.append(b"".join(small))
         return tuple(data)
+
+
+class _Read(NamedTuple):
+    """What is put into a template."""
+
+    slots: tuple[Any, ...]  # but for the chunk's id and the path: row ids, times, values
+    first: Sequence[int]  # times, by the number of their timeline
+    last: Sequence[int]
 
 
 class _Constant:
@@ -143,8 +167,8 @@ def _row_ids(nanos: Sequence[int], first: int) -> bytes:
 
 def _chunk_id_forms(chunk_id: bytes) -> tuple[bytes, bytes]:
     """As it stands in a message's head, and in the schema."""
-    nanos, counter = tuid_parts(chunk_id)
-    return _ID_IN_HEAD(nanos, 0x11, counter), chunk_id_text(chunk_id)
+    nanos, counter = parts = tuid_parts(chunk_id)
+    return _ID_IN_HEAD(nanos, 0x11, counter), chunk_id_text(parts)
 
 
 def template_of(

@@ -21,10 +21,11 @@ from rerund_sdk.time import Timelines, TimePoint
 class Series:
     """The waiting rows of one kind."""
 
-    __slots__ = ("chunk_kind", "crowded", "data", "fields", "path", "queued", "timelines", "width")
+    __slots__ = ("chunk_kind", "crowded", "data", "fields", "path", "path_bytes", "queued", "timelines", "width")
 
     def __init__(self, path: str, timelines: Timelines | None, fields: tuple[Field, ...]) -> None:
         self.path = path
+        self.path_bytes = path.encode()
         self.timelines = timelines  # None: static
         self.fields = fields
         self.width = 1 + len(timelines or ()) + len(fields)

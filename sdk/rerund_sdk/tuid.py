@@ -42,6 +42,6 @@ def tuid_parts(tuid: bytes) -> tuple[int, int]:
     return nanos, counter
 
 
-def chunk_id_text(chunk_id: bytes) -> bytes:
-    """As it stands in the schema of a chunk."""
-    return b"chunk_%016X%016x" % tuid_parts(chunk_id)
+def chunk_id_text(parts: tuple[int, int]) -> bytes:
+    """As it stands in the schema of a chunk; of what `tuid_parts` gives."""
+    return b"chunk_%016X%016x" % parts
