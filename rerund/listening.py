@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _BACKLOG: Final = 128  # producers that connect at once; others try again
 _LOOK_SECS: Final = 0.02  # how often file descriptors are counted...
 _LOOK_SELDOM_SECS: Final = 0.1  # ...and while few of them are open: counting them is most of what an idle daemon does
+_AGAIN: Final = 0.8  # of what it was shut at, a door is opened: who finds it then is let in (limits.py)
 _FEW: Final = 0.3  # of the file descriptors
 _SHUT: Final = ".shut"
 _FOR_PRODUCERS: Final = 0.6  # of the file descriptors
@@ -122,7 +123,8 @@ class _UnixDoor:
         self._is_shut = False
 
     def look(self, share: float) -> None:
-        if (share > self._most) == self._is_shut:
+        is_short = share > self._most * (_AGAIN if self._is_shut else 1)
+        if is_short == self._is_shut:
             return
         self._is_shut = not self._is_shut
         for path in self._paths:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -127,10 +129,12 @@ class Daemon:
 
 
 def free_port() -> int:
-    """One that nobody listens at just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody listens at just now, and that no connection gets by chance while a daemon is started again."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # below those that the system gives to connections
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def fresh_folder() -> Path:

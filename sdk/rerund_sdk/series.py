@@ -21,7 +21,18 @@ from rerund_sdk.time import Timelines, TimePoint
 class Series:
     """The waiting rows of one kind."""
 
-    __slots__ = ("chunk_kind", "crowded", "data", "fields", "path", "path_bytes", "queued", "timelines", "width")
+    __slots__ = (
+        "_nbytes",
+        "chunk_kind",
+        "crowded",
+        "data",
+        "fields",
+        "path",
+        "path_bytes",
+        "queued",
+        "timelines",
+        "width",
+    )
 
     def __init__(self, path: str, timelines: Timelines | None, fields: tuple[Field, ...]) -> None:
         self.path = path
@@ -30,6 +41,7 @@ class Series:
         self.fields = fields
         self.width = 1 + len(timelines or ()) + len(fields)
         self.data: list[Any] = []
+        self._nbytes = [field.storage.nbytes for field in fields]
         self.queued = False
         self.crowded = sys.maxsize  # items of `data` beyond which whoever adds a row waits a moment
         # Rows share a chunk if they agree in this, as Rerun groups them
@@ -59,14 +71,16 @@ class Series:
     def cells_bytes(self, row: int) -> int:
         """What the cells of a waiting row take, about."""
         end = (row + 1) * self.width
-        cells = self.data[end - len(self.fields) : end]  # no further: many rows may be behind it
-        return sum(field.storage.nbytes(cell) for field, cell in zip(self.fields, cells, strict=False))
+        size = 0
+        for nbytes, cell in zip(self._nbytes, self.data[end - len(self._nbytes) : end], strict=False):
+            size += nbytes(cell)
+        return size
 
 
 class Rows:
     """Rows that were taken from a series."""
 
-    __slots__ = ("count", "data", "series")
+    __slots__ = ("_nbytes", "count", "data", "series")
 
     def __init__(self, series: Series, data: list[Any], count: int) -> None:
         self.series = series
