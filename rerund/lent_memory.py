@@ -27,7 +27,9 @@ from rerund_sdk.errors import BadWireMessage
 from rerund_sdk.wire import Memory
 
 MAX_BYTES: Final = 1 << 30  # of one producer's file
-LOOKED_AT_BYTES: Final = 64 << 20  # of all files together, before we look away; 40 cost images in a tight loop a third
+LOOKED_AT_BYTES: Final = (
+    64 << 20
+)  # of all files together, before we look away; 48 cost images in a tight loop a seventh
 _MADV_POPULATE_READ: Final = 22  # of Linux 5.14
 
 
@@ -47,19 +49,20 @@ class LentMemory:
             self._map = mmap.mmap(fd, memory.size, prot=mmap.PROT_READ)
         finally:
             os.close(fd)
-        self.looked_at = 0  # the first so many bytes, at the most, since we looked away
+        self.looked_at = 0  # the first so many bytes, since we looked away
 
     def borrow(self, offset: int, size: int) -> memoryview:
         """A part of it. Raises BadWireMessage if it has no such part."""
         if offset + size > len(self._map):
             raise BadWireMessage(f"append lends {size} bytes at {offset} of a shared memory of {len(self._map)} bytes")
         if offset + size > self.looked_at:
-            self._look_at(offset, offset + size)
+            self._look_up_to(offset + size)
         return memoryview(self._map)[offset : offset + size]
 
-    def _look_at(self, start: int, end: int) -> None:
+    def _look_up_to(self, end: int) -> None:
+        """Not at this part alone: those before it are in use, too, or were a moment ago."""
+        start = self.looked_at - self.looked_at % mmap.PAGESIZE
         self.looked_at = end
-        start -= start % mmap.PAGESIZE
         with contextlib.suppress(OSError):  # an older kernel: the write will look, page by page
             self._map.madvise(_MADV_POPULATE_READ, start, end - start)
 
