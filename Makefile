@@ -1,7 +1,7 @@
 # make demo   robots, a daemon and a URL to see them at; Ctrl-C ends it
 # make test   everything that a change must pass
 # make check  the part of it that takes seconds: ruff and mypy
-# make bench  rerund beside Rerun, Foxglove's SDK and Zenoh: what a call costs, rows a second, latency; 14 minutes
+# make bench  rerund beside Rerun, Foxglove's SDK and Zenoh: what a call costs, rows a second, latency; 11 minutes
 #
 # All of it works on a fresh machine with Python 3.10 or newer: what is needed is put into .venv, and what only the
 # system can give (browser, X server) is installed with apt where that is possible.
