@@ -53,7 +53,7 @@ _PART_ROWS: Final = 4096  # few enough to stay in the processor's cache: tests/b
 HEAVY_LIMIT: Final = 4 * 1024 * 1024  # of large arrays not yet encoded, beyond which `log` waits a moment...
 _WAITING_BYTES: Final = 32 * 1024 * 1024  # of other rows, of all kinds, beyond which it waits likewise
 _WAITING_ROW_BYTES: Final = 128  # of a waiting row beside its cells: numbers, and places in lists
-_FIRST_CROWD: Final = 4096  # rows, of all kinds that were not yet looked at
+_FIRST_CROWD: Final = 4096  # rows, of all kinds, before one is looked at for the first time
 _LEAST_CROWD: Final = 16
 LONGEST_WAIT_SECS: Final = 0.004  # ...but no longer than this
 
@@ -153,9 +153,16 @@ class Batcher:
 
         A loop without a pause leaves the thread the interpreter so seldom that rows would pile up without end.
         """
+        series.crowded = max(series.crowded, series.width * _crowd(series, self._share(len(self._queue))))
+        if len(series.data) <= series.crowded:  # nobody had looked at it yet
+            return
         self._commands.put(None)
         if not self._room.acquire(timeout=LONGEST_WAIT_SECS) and len(series.data) > series.crowded:
             series.crowded += series.crowded // 4  # the thread is held up: not at every call
+
+    def _share(self, count: int) -> int:
+        """Bytes that may wait of each of so many series."""
+        return max(_WAITING_BYTES, 2 * self.config.flush_num_bytes) // max(1, count)
 
     def send_ready(self, message: EncodedMessage) -> None:
         """Send a message that was made elsewhere."""
@@ -364,12 +371,12 @@ class Batcher:
         queue = self._queue[:]
         del self._queue[: len(queue)]
         before = self._rows_taken
-        most_bytes = max(_WAITING_BYTES, 2 * self.config.flush_num_bytes) // max(1, len(queue))
+        share = self._share(len(queue))
         by_kind: dict[tuple[Any, ...], dict[Series, None]] = {}
         for series in queue:
             series.queued = False
             if len(series) > 1:
-                series.crowded = series.width * _crowd(series, most_bytes)
+                series.crowded = series.width * _crowd(series, share)
             by_kind.setdefault(series.chunk_kind, {})[series] = None
         for alike in by_kind.values():
             if len(alike) == 1:

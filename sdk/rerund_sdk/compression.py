@@ -98,7 +98,12 @@ class Compressor:
         if start is None:
             return None
         size = entry.size - start
-        packed = pa.compress(self._joined((memoryview(message.data[0])[start:], *message.data[1:]), size), "lz4_raw")
+        try:
+            packed = pa.compress(
+                self._joined((memoryview(message.data[0])[start:], *message.data[1:]), size), "lz4_raw"
+            )
+        except (MemoryError, OSError):  # OSError: LZ4 has found no memory
+            return None
         if packed.size >= size * most_left:
             return None
         head = self._writer.head(entry.chunk_id, entry.static, packed.size, size, COMPRESSION_LZ4)
