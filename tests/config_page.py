@@ -30,7 +30,7 @@ _FOOT = """
 | `RERUND_RECORDING_ID` | SDK: the recording that `rr.init` joins if the program names none |
 | `RERUND_CONNECT` | SDK: the address that `rr.connect()` connects to if the program names none |
 | `RERUND_SERVER_KEY` | SDK: the public key of a daemon on another machine; see [SECURITY.md](SECURITY.md) |
-| `RERUND_COMPRESSION` | SDK: LZ4 auto (what shrinks to 1/4, for another machine to 3/4), lz4 (all that shrinks), none |
+| `RERUND_COMPRESSION` | SDK: LZ4: auto (default; what shrinks to 1/4, for another machine 3/4), lz4 (all), none |
 | `RERUND_KEY` | SDK: name or file of our own key, if it is not `default` |
 | `RERUND_TOKEN` | SDK: the token to show to a daemon over gRPC |
 
