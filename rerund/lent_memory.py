@@ -27,9 +27,7 @@ from rerund_sdk.errors import BadWireMessage
 from rerund_sdk.wire import Memory
 
 MAX_BYTES: Final = 1 << 30  # of one producer's file
-LOOKED_AT_BYTES: Final = (
-    64 << 20
-)  # of all files together, before we look away; 48 cost images in a tight loop a seventh
+LOOKED_AT_BYTES: Final = 64 << 20  # of all files together, before we look away; 48 cost a seventh of the images
 _MADV_POPULATE_READ: Final = 22  # of Linux 5.14
 
 

@@ -15,7 +15,7 @@ from rerund import ports
 from rerund.errors import ConfigError
 from rerund.guard import Door
 from rerund.limits import Limits
-from rerund_sdk import wire
+from rerund_sdk import places, wire
 
 log = logging.getLogger(__name__)
 
@@ -146,4 +146,4 @@ def _is_open(endpoint: str) -> bool:
     host, _, port = address.rpartition(":")
     if not host or not (port.isdecimal() or port == "*"):
         raise ConfigError(f"cannot listen at {endpoint!r}: must be tcp://HOST:PORT, like tcp://127.0.0.1:9877")
-    return not ports.is_loopback(host.strip("[]"))
+    return not places.is_loopback(host.strip("[]"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -40,14 +39,6 @@ def listen(host: str, port: int | None, usual: int, option: str) -> socket.socke
     return bind_port(
         lambda candidate: socket.create_server((host, candidate), family=family, backlog=BACKLOG), port, usual, option
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens at `host`, an address or a name."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def local_address(host: str, port: int) -> str:

@@ -33,7 +33,6 @@ from rerund.intake import Intake
 from rerund.limits import Limits
 from rerund.memory import Memory
 from rerund.notify import notify
-from rerund.ports import is_loopback
 from rerund.recording import Recording
 from rerund.space import Space
 from rerund.store import Store
@@ -42,6 +41,7 @@ from rerund.tokens import Gate, default_path
 from rerund.web.edge import WebEdge
 from rerund_sdk import places, wire
 from rerund_sdk.errors import PlaceError
+from rerund_sdk.places import is_loopback
 from rerund_sdk.version import VERSION
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -173,9 +172,9 @@ def test_the_environment_and_the_option_say_which(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert BatcherConfig.from_environment().compression == "auto"
-    monkeypatch.setitem(os.environ, "RERUND_COMPRESSION", "LZ4")
+    monkeypatch.setenv("RERUND_COMPRESSION", "LZ4")
     assert BatcherConfig.from_environment().compression == "lz4"
-    monkeypatch.setitem(os.environ, "RERUND_COMPRESSION", "zstd")
+    monkeypatch.setenv("RERUND_COMPRESSION", "zstd")
     assert BatcherConfig.from_environment().compression == "auto"
     assert "RERUND_COMPRESSION='zstd' is not understood" in caplog.text
     with pytest.raises(BadData, match="compression='zstd' must be one of auto, lz4, none"):

@@ -28,12 +28,24 @@ def robot(daemon: Daemon) -> Iterator[rr.RecordingStream]:
         yield recording
 
 
-def test_a_plot_shows_what_was_logged_and_goes_on_live(
-    daemon: Daemon, robot: rr.RecordingStream, browser: Browser
-) -> None:
+NOTE_POINTS = """
+window.points = [];
+new MutationObserver((changes) => changes.forEach((each) => points.push(each.target.dataset.points))).observe(
+  document, {subtree: true, attributes: true, attributeFilter: ["data-points"]});
+"""
+
+
+def log_speeds(robot: rr.RecordingStream) -> None:
+    """A hundred of them, up to 9.9."""
     for frame in range(100):
         log_at(robot, frame, "arm/speed", rr.Scalars(frame / 10))
     robot.flush()
+
+
+def test_a_plot_shows_what_was_logged_and_goes_on_live(
+    daemon: Daemon, robot: rr.RecordingStream, browser: Browser
+) -> None:
+    log_speeds(robot)
     with opened(url(daemon, "#timeline=frame"), browser) as page:
         plot = panel(page, "plot").locator(".plot")
         wait_until(page, lambda: plot.count() and plot.get_attribute("data-points") == "100")
@@ -51,9 +63,7 @@ def test_a_plot_shows_what_was_logged_and_goes_on_live(
 def test_a_plot_never_loses_its_lines_while_it_is_loaded_or_gets_another(
     daemon: Daemon, robot: rr.RecordingStream, browser: Browser
 ) -> None:
-    for frame in range(100):
-        log_at(robot, frame, "arm/speed", rr.Scalars(frame / 10))
-    robot.flush()
+    log_speeds(robot)
     with opened(url(daemon, "#timeline=frame"), browser) as page:
         page.add_init_script(NOTE_POINTS)
         page.reload()
@@ -64,13 +74,6 @@ def test_a_plot_never_loses_its_lines_while_it_is_loaded_or_gets_another(
         seen = [int(each) for each in page.evaluate("points")]
         assert seen == sorted(seen)
         assert seen[0] == 100
-
-
-NOTE_POINTS = """
-window.points = [];
-new MutationObserver((changes) => changes.forEach((each) => points.push(each.target.dataset.points))).observe(
-  document, {subtree: true, attributes: true, attributeFilter: ["data-points"]});
-"""
 
 
 def test_a_plot_of_a_million_points_is_drawn_with_as_many_as_it_has_room_for(

@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from rerund.ports import is_loopback
 from rerund.tokens import Access as Permission
 from rerund.tokens import Gate
+from rerund_sdk.places import is_loopback
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

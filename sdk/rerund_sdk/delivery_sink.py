@@ -87,9 +87,7 @@ class DeliverySink(ABC):
     def is_far(self) -> bool:
         """Whether messages go to another machine, as far as the address tells."""
         where = urlsplit(self.endpoint)
-        host = where.hostname or ""
-        is_here = host in ("localhost", "::1") or host.startswith("127.")
-        return where.scheme not in ("ipc", "inproc") and not is_here
+        return where.scheme not in ("ipc", "inproc") and not places.is_loopback(where.hostname or "")
 
     @property
     def status(self) -> DeliveryStatus:

@@ -8,6 +8,7 @@ here but by `ensure_private_dir`.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import os
 import re
@@ -100,6 +101,14 @@ def ensure_private_dir(path: Path) -> None:
         )
     if found.st_mode & 0o077:
         path.chmod(0o700)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, an address or a name, is this machine, and what listens there is reached from here alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class DaemonInfo(NamedTuple):

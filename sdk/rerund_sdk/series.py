@@ -80,7 +80,7 @@ class Series:
 class Rows:
     """Rows that were taken from a series."""
 
-    __slots__ = ("_nbytes", "count", "data", "series")
+    __slots__ = ("count", "data", "series")
 
     def __init__(self, series: Series, data: list[Any], count: int) -> None:
         self.series = series

@@ -149,9 +149,7 @@ def own_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def joined(parts: Sequence[bytes]) -> bytes | Block:
     """The parts one after the other, in the shared memory if that is much and there is room."""
-    size = sum(map(len, parts))
-    memory = _memory_for(size)
-    if memory is None or (block := memory.take(size)) is None:
+    if (block := _block(sum(map(len, parts)))) is None:
         return b"".join(parts)
     struct.Struct("".join([f"{len(part)}s" for part in parts])).pack_into(block.data, 0, *parts)
     return block
@@ -159,11 +157,15 @@ def joined(parts: Sequence[bytes]) -> bytes | Block:
 
 def concatenated(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """The same of arrays of one dtype, which differ in their first dimension at the most."""
-    first, size = arrays[0], sum(array.nbytes for array in arrays)
-    memory = _memory_for(size)
-    if memory is None or (block := memory.take(size)) is None:
+    if (block := _block(sum(array.nbytes for array in arrays))) is None:
         return np.concatenate(arrays)
+    first = arrays[0]
     return np.concatenate(arrays, out=block.view(first.dtype).reshape(-1, *first.shape[1:]))
+
+
+def _block(size: int) -> Block | None:
+    memory = _memory_for(size)
+    return memory.take(size) if memory is not None else None
 
 
 def _memory_for(size: int) -> SharedMemory | None:

@@ -54,10 +54,10 @@ def _to_daemon(policy: str) -> Figures:
     os.environ["RERUND_COMPRESSION"] = policy
     with side_by_side.scratch() as directory, side_by_side.one_server(directory, "rerund") as server:
         daemon = psutil.Process(server.pid)
-        before = sum(daemon.cpu_times()[:2])
+        before = side_by_side.cpu_secs(daemon)
         options = ("--address", server.address, "--rows", str(rows))
         runs = side_by_side.run_together(PRODUCERS, "mask", "rerund", *options)
-        used = sum(daemon.cpu_times()[:2]) - before
+        used = side_by_side.cpu_secs(daemon) - before
         ended, started = max(run["ended"] for run in runs), min(run["started"] for run in runs)
     return {
         "cpu_us": sum(run["cpu_us"] for run in runs) / PRODUCERS + used / (PRODUCERS * rows) * 1e6,

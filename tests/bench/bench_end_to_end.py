@@ -43,12 +43,12 @@ def _measure(program: str, rows: int, sdk: str) -> Figures:
     with side_by_side.scratch() as directory, side_by_side.servers(directory, rerun_saves=True) as servers:
         address, pid = (servers.rerund, servers.rerund_pid) if sdk == "rerund" else (servers.rerun, servers.rerun_pid)
         server = psutil.Process(pid)
-        cpu = sum(server.cpu_times()[:2])
+        cpu = side_by_side.cpu_secs(server)
         runs = side_by_side.run_together(PRODUCERS, program, sdk, "--address", address, "--rows", str(rows))
         ended = max(run["ended"] for run in runs) if sdk == "rerund" else _last_growth(directory / "rerun.rrd")
         return {
             "rate": PRODUCERS * rows / (ended - min(run["started"] for run in runs)),
-            "server_cpu": sum(server.cpu_times()[:2]) - cpu,
+            "server_cpu": side_by_side.cpu_secs(server) - cpu,
             "server_mb": server.memory_info().rss / 1e6,
         }
 

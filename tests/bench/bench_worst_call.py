@@ -2,8 +2,7 @@
 
 Two programs log scalars at 500 Hz and images at 30 Hz for a while. A third of the time in, a viewer that reads nothing
 joins; two thirds in, the server is killed and started again. Rerun gets a third of the time, which can only shorten its
-worst call. The floor is for how long the system lets a loop that does
-nothing stand still.
+worst call. The floor is for how long the system lets a loop that does nothing stand still.
 """
 
 from __future__ import annotations

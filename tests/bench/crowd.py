@@ -62,12 +62,12 @@ class Member:
 def measure(server: Server, producers: int, secs: int) -> Figures:
     """What so many of them logged, and what it took the daemon."""
     daemon = psutil.Process(server.pid)
-    before, start = sum(daemon.cpu_times()[:2]), time.monotonic()
+    before, start = side_by_side.cpu_secs(daemon), time.monotonic()
     processes = min(_PROCESSES, producers)
     command = [sys.executable, "-m", "tests.bench.crowd", server.address, str(producers // processes), str(secs)]
     crowds = [subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE) for number in range(processes)]
     figures = [side_by_side.figures(crowd) for crowd in crowds]
-    used = sum(daemon.cpu_times()[:2]) - before
+    used = side_by_side.cpu_secs(daemon) - before
     rows = sum(run["rows"] for run in figures)
     acked = sum(run["acked_rows"] for run in figures)
     return {

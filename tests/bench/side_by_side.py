@@ -29,7 +29,7 @@ from tests.official import RERUN
 
 Figures = dict[str, float]
 
-TOUCHED_BYTES = 4 << 30  # what four programs that log images take, page cache included
+_TOUCHED_BYTES = 4 << 30  # what four programs that log images take, page cache included
 _TOUCH = b"\1" * (1 << 20)
 
 
@@ -162,6 +162,12 @@ def _longest_pause(secs: float) -> float:
     return longest
 
 
+def cpu_secs(process: psutil.Process) -> float:
+    """What it has used so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 class Server(Protocol):
     """One that either SDK logs to."""
 
@@ -269,7 +275,7 @@ def _wait_for_port(port: int) -> None:
     raise SystemExit(f"the official server does not listen on port {port}")
 
 
-def touch_memory(most: int = TOUCHED_BYTES) -> None:
+def touch_memory(most: int = _TOUCHED_BYTES) -> None:
     """Have the machine give us so much memory now: a virtual one may back a page at its first touch, and take it back.
 
     That takes thrice as long as to write a file into the page cache, and would be measured in its place.

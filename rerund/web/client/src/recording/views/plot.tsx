@@ -48,7 +48,6 @@ class PlotData extends OneAtATime {
   readonly lines = signal<Line[] | null>(null); // null: nothing has come yet
   readonly skipped = signal(0); // chunks that were not looked into yet
   private asked: { low: number; high: number; timeline: string; bins: number } | null = null;
-
   private bins = () => 0;
 
   constructor(private readonly sources: Source[]) {
